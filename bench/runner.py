@@ -1,0 +1,112 @@
+"""Runs the work items on the brokers in alternation: ours, a peer, ours, a peer.
+
+A broker is started when an item needs it and stopped when the next one does not, so that none idles beside a
+measurement without being part of it. A run that fails is recorded with its reason; the rest goes on.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.items import Item
+from bench.peers.broker import Broker, StartError
+
+
+@dataclass
+class Settings:
+    """What the command line asked for."""
+
+    repeat: int
+    seconds: float
+    warmup_s: float
+    window: int
+    rate: int
+    every_peer: bool
+
+
+@dataclass
+class Result:
+    """The runs of one item on one broker."""
+
+    runs: list[dict[str, float]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def median(self, figure: str) -> float | None:
+        values = [run[figure] for run in self.runs if figure in run]
+        return statistics.median(values) if values else None
+
+
+class Runner:
+    """Owns the brokers for the length of a bench."""
+
+    def __init__(self, brokers: dict[str, Broker], settings: Settings, root: Path) -> None:
+        self.brokers = brokers
+        self.settings = settings
+        self.root = root  # where the generator is started
+        self.serial = 0
+
+    def run(self, item: Item) -> dict[str, Result]:
+        """Perform one item on every broker that is here and can do it."""
+        names = [name for name in item.peers if name in self.brokers]
+        if not self.settings.every_peer:
+            names = [name for name in names if name in ("ours", item.peers[1], "relay")]
+        results = {name: Result() for name in names}
+        for name, broker in self.brokers.items():
+            if name not in names:
+                broker.stop()
+        for turn in range(self.settings.repeat):
+            for name in names:
+                self._one(item, name, results[name], turn + 1)
+        return results
+
+    def _one(self, item: Item, name: str, result: Result, turn: int) -> None:
+        broker = self.brokers[name]
+        figures: dict[str, Any]
+        try:
+            if item.fresh or not broker.running():
+                broker.stop()
+                broker.start()
+            figures = self._generate(item, broker)
+        except StartError as trouble:
+            figures = {"error": str(trouble)}
+        error = figures.pop("error", "")
+        if error:
+            result.errors.append(str(error))
+            broker.stop()
+            shown = f"failed: {error}"
+        else:
+            result.runs.append(figures)
+            shown = "  ".join(f"{figures[row.figure]:,.3f} {row.unit}" for row in item.rows)
+        print(f"bench: {item.name:18} {name:10} {turn}/{self.settings.repeat}  {shown}", file=sys.stderr, flush=True)
+
+    def _generate(self, item: Item, broker: Broker) -> dict[str, Any]:
+        self.serial += 1
+        order = {
+            "item": item.name,
+            "ports": broker.ports,
+            "run": f"{os.getpid()}-{self.serial}",
+            "broker_pid": broker.pid(),
+            "seconds": self.settings.seconds,
+            "warmup_s": self.settings.warmup_s,
+            "window": self.settings.window,
+            "rate": self.settings.rate,
+        }
+        command = [sys.executable, "-m", "bench.load", json.dumps(order)]
+        limit_s = 120.0 + 2 * self.settings.seconds
+        try:
+            done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False, timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            return {"error": f"the generator did not end within {limit_s:.0f} s"}
+        if not done.stdout.strip():
+            return {"error": f"the generator ended without a word: {done.stderr[-500:]}"}
+        figures: dict[str, Any] = json.loads(done.stdout)
+        return figures
+
+    def stop(self) -> None:
+        for broker in self.brokers.values():
+            broker.stop()

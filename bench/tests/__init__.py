@@ -1,0 +1,1 @@
+"""Tests of the load generator: what it counts, however the bytes arrive."""

@@ -1,0 +1,1 @@
+"""The broker itself: messages, routing, queues, permissions. Pure and synchronous."""

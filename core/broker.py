@@ -1,0 +1,70 @@
+"""The broker: virtual hosts, users, time and limits, and the batch at the end of each turn."""
+
+from collections.abc import Callable
+from typing import Final
+
+from core.access import User
+from core.client import Client
+from core.model.errors import Denied, NotFound
+from core.model.names import DEFAULT_VHOST
+from core.queueing.queue import Surroundings
+from core.timers import Clock, Timers
+from core.vhost import VirtualHost
+
+MEMORY_LIMIT_BYTES: Final = 1 << 30  # of messages in queues, unless configured
+MESSAGE_LIMIT_BYTES: Final = 128 << 20  # of one body, unless configured; RabbitMQ 3.10's max_message_size
+
+
+class Broker:
+    """Everything that clients of all protocols meet in.
+
+    `unique` returns a new unguessable word on each call: randomness comes in from outside.
+    """
+
+    def __init__(
+        self,
+        unique: Callable[[], str],
+        *,
+        version: str = "0",
+        memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+        message_limit_bytes: int = MESSAGE_LIMIT_BYTES,
+    ) -> None:
+        self.unique = unique
+        self.version = version  # what clients are told
+        self.clock = Clock()
+        self.timers = Timers(self.clock)
+        self.surroundings = Surroundings(self.clock)
+        self.counters = self.surroundings.counters
+        self.memory_limit_bytes = memory_limit_bytes
+        self.message_limit_bytes = message_limit_bytes
+        self.users: dict[str, User] = {}
+        self.vhosts: dict[str, VirtualHost] = {}
+        self.stopping = False
+        self.add_vhost(DEFAULT_VHOST)
+
+    def add_vhost(self, name: str) -> VirtualHost:
+        """Create a virtual host with the predeclared exchanges; the name must be free."""
+        vhost = self.vhosts[name] = VirtualHost(name, self.surroundings)
+        return vhost
+
+    def open(self, user: User, vhost_name: str, protocol: str, label: str) -> Client:
+        """Let a logged-in user into a virtual host; `label` names the connection in logs and pages."""
+        vhost = self.vhosts.get(vhost_name)
+        if vhost is None:
+            raise NotFound(f"vhost '{vhost_name}' not found")
+        if vhost_name not in user.permissions:
+            raise Denied(f"access to vhost '{vhost_name}' refused for user '{user.name}'")
+        return Client(vhost, user, self.unique, protocol, label)
+
+    def run(self) -> None:
+        """Hand over what the batch has made possible: queues woken by settlements and by freed output."""
+        woken = self.surroundings.woken
+        if woken:
+            self.surroundings.woken = []
+            for queue in woken:
+                queue.run()
+
+    @property
+    def alarm(self) -> str:
+        """Why publishers must wait (`low on memory`), or nothing."""
+        return "low on memory" if self.surroundings.usage.held_bytes > self.memory_limit_bytes else ""

@@ -1,0 +1,1 @@
+"""What is stored and said: messages, addresses, properties, names and errors."""

@@ -1,0 +1,72 @@
+"""The message and the address it was aimed at.
+
+Both are immutable once published. An address is shared by all messages to the same place, so that protocols can
+keep their encoding of it there; a message keeps the encoding that the last of many like subscribers asked for.
+"""
+
+from typing import Final
+
+from core.model.properties import NO_PROPERTIES, Native, Properties
+
+AT_MOST_ONCE: Final = 0
+AT_LEAST_ONCE: Final = 1
+EXACTLY_ONCE: Final = 2
+
+# Slots of `Address.encoded` and values of `Message.encoded_for`: whose encoding it is. A protocol's codec owns its slot.
+FOR_NOBODY: Final = -1
+FOR_AMQP: Final = 0
+FOR_MQTT: Final = 1
+FOR_STOMP: Final = 2
+
+
+class Address:
+    """An exchange and a routing key, in the core's form (levels of a topic separated by dots)."""
+
+    def __init__(self, exchange: str, key: str) -> None:
+        self.exchange = exchange
+        self.key = key
+        self.encoded: list[bytes] = [b"", b"", b""]  # one slot a protocol; empty until first asked for
+
+    def __repr__(self) -> str:
+        return f"Address({self.exchange!r}, {self.key!r})"
+
+
+class Message:
+    """A body on its way, with what was said about it.
+
+    `qos` is the strongest promise that the publisher asked for: 0 transient, 1 durable, 2 durable and exactly once
+    (MQTT QoS; AMQP and STOMP persistent messages are 1).
+    """
+
+    def __init__(self, address: Address, body: bytes, qos: int, native: Native) -> None:
+        self.address = address
+        self.body = body
+        self.qos = qos
+        self.native = native
+        self.retained = False  # the copy kept for later subscribers
+        self.expires_at = 0.0  # monotonic seconds; 0 means never
+        self.forwarded_by: tuple[str, ...] = ()  # names of the forwarding rules that made this copy
+        self.encoded = b""  # a whole frame, shared by subscribers that would write the same bytes
+        self.encoded_for = FOR_NOBODY
+        self._properties: Properties | None = None
+
+    @property
+    def properties(self) -> Properties:
+        """The properties in the core's form, decoded on first use."""
+        properties = self._properties
+        if properties is None:
+            properties = self._properties = self.native.decode()
+        return properties
+
+    def aimed_at(self, address: Address) -> "Message":
+        """Return a copy for another address; body and properties are shared."""
+        copy = Message(address, self.body, self.qos, self.native)
+        copy.expires_at = self.expires_at
+        copy.forwarded_by = self.forwarded_by
+        copy._properties = self._properties
+        return copy
+
+
+def plain_message(address: Address, body: bytes, qos: int = AT_MOST_ONCE) -> Message:
+    """Return a message that says nothing about itself."""
+    return Message(address, body, qos, NO_PROPERTIES)

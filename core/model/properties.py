@@ -1,0 +1,64 @@
+"""The properties of a message in the core's form, and what a protocol hands over instead of decoding them.
+
+A message keeps its properties as received (`Native`). They are decoded to `Properties` when somebody of another
+protocol, a headers exchange or a selector first asks, and then kept.
+"""
+
+from typing import Any, Final
+
+from mypy_extensions import mypyc_attr
+
+# None, bool, int, float, Decimal, str, bytes, Timestamp, list[Value] or dict[str, Value]: the union of what the
+# protocols' header tables can hold.
+Value = Any
+Headers = dict[str, Value]
+
+
+class Timestamp:
+    """A point in time inside a header table, in whole seconds since the epoch (AMQP 0-9-1 §4.2.5.4)."""
+
+    def __init__(self, seconds: int) -> None:
+        self.seconds = seconds
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Timestamp) and other.seconds == self.seconds
+
+    def __hash__(self) -> int:
+        return hash(self.seconds)
+
+    def __repr__(self) -> str:
+        return f"Timestamp({self.seconds})"
+
+
+class Properties:
+    """What a publisher said about a message. `None` means that it said nothing.
+
+    Durability is not here: it belongs to the message (`Message.qos`), since every protocol states it.
+    """
+
+    def __init__(self, headers: Headers | None = None) -> None:
+        self.content_type: str | None = None
+        self.content_encoding: str | None = None
+        self.headers: Headers = headers if headers is not None else {}
+        self.priority: int | None = None
+        self.correlation_id: str | bytes | None = None
+        self.reply_to: str | None = None  # the name of a queue
+        self.reply_to_topic: str | None = None  # a key in topic space, in the core's form
+        self.expiration_ms: int | None = None
+        self.message_id: str | None = None
+        self.timestamp_s: int | None = None
+        self.type: str | None = None
+        self.user_id: str | None = None
+        self.app_id: str | None = None
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Native:
+    """The properties of one message as its protocol received them. Immutable, so that messages may share one."""
+
+    def decode(self) -> Properties:
+        """Translate to the core's form. Bytes that were accepted at publish never fail here."""
+        return Properties()
+
+
+NO_PROPERTIES: Final = Native()

@@ -1,0 +1,1 @@
+"""Who holds a message until it is settled, and who receives it."""

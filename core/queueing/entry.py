@@ -1,0 +1,40 @@
+"""One message in one queue."""
+
+from mypy_extensions import mypyc_attr
+
+from core.model.message import Message
+from core.queueing.consumer import Consumer
+from core.routing.sink import Sink
+
+
+class Entry:
+    """A message's place in a queue, and, while it is lent, the consumer that has it.
+
+    `via` is the subscription that the message came in by, where the consumer needs to know (MQTT: granted QoS).
+    """
+
+    def __init__(self, queue: "Lender", message: Message, sequence: int, via: Sink | None) -> None:
+        self.queue = queue
+        self.message = message
+        self.sequence = sequence
+        self.via = via
+        self.attempts = 0  # times lent to a consumer
+        self.redelivered = False
+        self.consumer: Consumer | None = None
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Lender(Sink):
+    """What the holder of an entry may do with it: settle it. A queue is the only kind there is."""
+
+    def accept(self, entry: Entry) -> None:
+        """Forget the entry: it was processed."""
+        raise AssertionError("accept is the queue's")
+
+    def requeue(self, entry: Entry) -> None:
+        """Put the entry back to its place, marked as redelivered."""
+        raise AssertionError("requeue is the queue's")
+
+    def discard(self, entry: Entry) -> None:
+        """Give the entry up: nobody wants it."""
+        raise AssertionError("discard is the queue's")

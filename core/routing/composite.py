@@ -1,0 +1,87 @@
+"""Forwarding rules: a destination that stands for a list of others (design: composite destinations by policy).
+
+A rule is compiled into the routes of the keys that it matches, so it costs nothing where it does not apply. A message
+is forwarded by each rule once at most; that ends cycles of rules, and the message then stays where it is.
+"""
+
+from mypy_extensions import mypyc_attr
+
+from core.model.message import Message
+from core.routing.pattern import Pattern
+from core.routing.sink import Sink
+from core.routing.trie import Trie
+
+
+class ForwardTarget:
+    """Where a rule sends its copy: a key in an exchange, which is looked up when the message passes."""
+
+    def __init__(self, exchange: str, key: str) -> None:
+        self.exchange = exchange
+        self.key = key
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Publishes:
+    """What forwarding needs of the virtual host: a way to publish a copy elsewhere."""
+
+    def republish(self, target: ForwardTarget, message: Message) -> bool:
+        """Publish a copy of `message` to `target`; False when it was refused."""
+        raise AssertionError("republish is the virtual host's")
+
+
+class ForwardingRule:
+    """Forward what is aimed at `exchange` with a key that matches `pattern`; `keep` delivers the original too."""
+
+    def __init__(self, name: str, exchange: str, pattern: Pattern, targets: list[ForwardTarget], *, keep: bool) -> None:
+        self.name = name
+        self.exchange = exchange
+        self.pattern = pattern
+        self.targets = targets
+        self.keep = keep
+
+
+class ForwardingSink(Sink):
+    """One rule at work on one route, with the sinks that the message would have reached without it."""
+
+    def __init__(self, rule: ForwardingRule, originals: list[Sink], host: Publishes) -> None:
+        super().__init__()
+        self._rule = rule
+        self._originals = originals
+        self._host = host
+
+    def take(self, message: Message) -> bool:
+        accepted = True
+        again = self._rule.name in message.forwarded_by
+        if self._rule.keep or again:
+            for sink in self._originals:
+                if not sink.take(message):
+                    accepted = False
+        if again:
+            return accepted
+        for target in self._rule.targets:
+            copy = message.aimed_at(message.address)
+            copy.forwarded_by = (*message.forwarded_by, self._rule.name)
+            if not self._host.republish(target, copy):
+                accepted = False
+        return accepted
+
+
+class ForwardingRules:
+    """All rules of a virtual host. They are set before the first message and do not change."""
+
+    def __init__(self, host: Publishes) -> None:
+        self._host = host
+        self._by_exchange: dict[str, Trie] = {}
+
+    def add(self, rule: ForwardingRule) -> None:
+        self._by_exchange.setdefault(rule.exchange, Trie()).add(rule.pattern, rule)
+
+    def extend(self, exchange: str, key: str, sinks: list[Sink]) -> list[Sink]:
+        """Return the sinks of a route with the rules that match its key in front of them."""
+        rules = self._by_exchange.get(exchange)
+        if rules is None:
+            return sinks
+        for rule in rules.match(key):
+            assert isinstance(rule, ForwardingRule)
+            sinks = [ForwardingSink(rule, sinks, self._host)]
+        return sinks

@@ -1,0 +1,142 @@
+"""What all exchanges share: bindings, the walk to the sinks, and the cache of routes.
+
+An exchange type says only which of its bindings a key selects (`select`). Routes are cached for each key and dropped
+when a binding of this exchange, or of one that it leads to, changes; nothing is decided per message that can be
+decided per key.
+"""
+
+from typing import ClassVar, Final
+
+from core.model.message import Address, Message
+from core.model.properties import Headers
+from core.routing.binding import Binding
+from core.routing.composite import ForwardingRules
+from core.routing.route import Collector, Route
+from core.routing.sink import Sink
+
+ROUTES_LIMIT: Final = 16_384  # keys cached by one exchange; beyond it the cache starts anew
+
+
+class Exchange(Sink):
+    """A named place to publish to, with bindings to queues, subscriptions and other exchanges."""
+
+    kind: ClassVar[str] = ""
+
+    def __init__(self, name: str, forwarding: ForwardingRules) -> None:
+        super().__init__()
+        self.name = name
+        self.durable = True
+        self.auto_delete = False
+        self.internal = False
+        self.deleted = False
+        self.arguments: Headers = {}
+        self.bindings: dict[tuple[int, str, str], Binding] = {}
+        self.upstream: list[Exchange] = []  # exchanges with a binding that leads here; one item for each binding
+        self._forwarding = forwarding
+        self._routes: dict[str, Route] = {}
+        self._addresses: dict[str, Address] = {}
+
+    def select(self, collector: Collector) -> list[Binding]:
+        """Return the bindings that the collector's key (or message) selects."""
+        raise AssertionError(f"exchange type {self.kind!r} selects nothing")
+
+    def added(self, binding: Binding) -> None:
+        """File a new binding, or raise Invalid when its arguments mean nothing to this exchange."""
+
+    def removed(self, binding: Binding) -> None:
+        """Take a binding out of where `added` filed it."""
+
+    def only_key(self, binding: Binding) -> str | None:
+        """Return the one key that can select the binding, or None when several can."""
+        return None
+
+    def bind(self, binding: Binding) -> bool:
+        """Add a binding; False when an equal one exists already."""
+        identity = binding.identity
+        if identity in self.bindings:
+            return False
+        self.added(binding)
+        self.bindings[identity] = binding
+        sink = binding.sink
+        if isinstance(sink, Exchange):
+            sink.upstream.append(self)
+        self.forget_routes(binding)
+        return True
+
+    def unbind(self, identity: tuple[int, str, str]) -> bool:
+        """Remove the binding with this identity; False when there is none."""
+        binding = self.bindings.pop(identity, None)
+        if binding is None:
+            return False
+        self.removed(binding)
+        sink = binding.sink
+        if isinstance(sink, Exchange):
+            sink.upstream.remove(self)
+        self.forget_routes(binding)
+        return True
+
+    def forget_routes(self, changed: Binding) -> None:
+        """Drop the cached routes that a change of this binding may touch, here and upstream."""
+        only_key = self.only_key(changed)
+        pending: list[Exchange] = [self]
+        seen: set[int] = set()
+        while pending:
+            exchange = pending.pop()
+            if id(exchange) in seen:
+                continue
+            seen.add(id(exchange))
+            if only_key is not None:
+                exchange._routes.pop(only_key, None)
+            else:
+                exchange._routes.clear()
+            pending.extend(exchange.upstream)
+
+    def collect(self, collector: Collector) -> None:
+        """Add all sinks that this exchange leads to; exchange-to-exchange bindings are followed, cycles cut."""
+        pending: list[Exchange] = [self]
+        while pending:
+            exchange = pending.pop()
+            if not collector.enter(exchange):
+                continue
+            for binding in exchange.select(collector):
+                sink = binding.sink
+                if isinstance(sink, Exchange):
+                    pending.append(sink)
+                else:
+                    collector.add(sink)
+
+    def address(self, key: str) -> Address:
+        """Return the one address object for this exchange and key."""
+        address = self._addresses.get(key)
+        if address is None:
+            if len(self._addresses) >= ROUTES_LIMIT:
+                self._addresses.clear()
+            address = self._addresses[key] = Address(self.name, key)
+        return address
+
+    def route(self, message: Message) -> Route:
+        """Return where the message goes from here."""
+        key = message.address.key
+        route = self._routes.get(key)
+        if route is None:
+            route = self._find(key, None)
+            if len(self._routes) >= ROUTES_LIMIT:
+                self._routes.clear()
+            self._routes[key] = route
+        if route.by_message:
+            return self._find(key, message)
+        return route
+
+    def take(self, message: Message) -> bool:
+        """Route the message; False when a sink refused it."""
+        accepted = True
+        for sink in self.route(message).sinks:
+            if not sink.take(message):
+                accepted = False
+        return accepted
+
+    def _find(self, key: str, message: Message | None) -> Route:
+        collector = Collector(key, message)
+        self.collect(collector)
+        sinks = self._forwarding.extend(self.name, key, collector.sinks())
+        return Route(sinks, by_message=collector.by_message)

@@ -1,0 +1,33 @@
+"""The direct exchange: the routing key equals the binding key (AMQP 0-9-1 §3.1.3.1)."""
+
+from typing import ClassVar
+
+from core.routing.binding import Binding
+from core.routing.composite import ForwardingRules
+from core.routing.exchange import Exchange
+from core.routing.route import Collector
+
+
+class DirectExchange(Exchange):
+    """Selects bindings by equality."""
+
+    kind: ClassVar[str] = "direct"
+
+    def __init__(self, name: str, forwarding: ForwardingRules) -> None:
+        super().__init__(name, forwarding)
+        self._by_key: dict[str, list[Binding]] = {}
+
+    def select(self, collector: Collector) -> list[Binding]:
+        return self._by_key.get(collector.key, [])
+
+    def added(self, binding: Binding) -> None:
+        self._by_key.setdefault(binding.key, []).append(binding)
+
+    def removed(self, binding: Binding) -> None:
+        bindings = self._by_key[binding.key]
+        bindings.remove(binding)
+        if not bindings:
+            del self._by_key[binding.key]
+
+    def only_key(self, binding: Binding) -> str | None:
+        return binding.key

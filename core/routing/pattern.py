@@ -1,0 +1,74 @@
+"""Topic patterns as typed tokens, so that a wildcard is never confused with a word that looks like one.
+
+The core's form of a topic is words joined by dots. Each protocol parses its own wildcard syntax into a `Pattern`;
+the one of AMQP topic exchanges is here because the exchanges are (AMQP 0-9-1 §3.1.3.3).
+"""
+
+from typing import Final
+
+WORD: Final = 0
+ONE: Final = 1  # exactly one word, which may be empty
+MANY: Final = 2  # zero or more words
+
+
+class Token:
+    """One level of a pattern."""
+
+    def __init__(self, kind: int, text: str = "") -> None:
+        self.kind = kind
+        self.text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Token) and other.kind == self.kind and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.text))
+
+    def __repr__(self) -> str:
+        return (repr(self.text), "ONE", "MANY")[self.kind]
+
+
+ONE_WORD: Final = Token(ONE)
+MANY_WORDS: Final = Token(MANY)
+
+
+class Pattern:
+    """A sequence of tokens that a topic's words match or not.
+
+    `hides_dollar`: the pattern does not match a topic that begins with `$` unless its own first token is that very
+    word [MQTT-4.7.2-1].
+    """
+
+    def __init__(self, tokens: tuple[Token, ...], *, hides_dollar: bool = False) -> None:
+        self.tokens = tokens
+        self.hides_dollar = hides_dollar and bool(tokens) and tokens[0].kind != WORD
+
+    @property
+    def literal(self) -> str | None:
+        """The only topic that this pattern matches, or None when it has wildcards."""
+        if any(token.kind != WORD for token in self.tokens):
+            return None
+        return ".".join([token.text for token in self.tokens])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pattern) and other.tokens == self.tokens and other.hides_dollar == self.hides_dollar
+
+    def __hash__(self) -> int:
+        return hash((self.tokens, self.hides_dollar))
+
+    def __repr__(self) -> str:
+        return f"Pattern({self.tokens!r})"
+
+
+def parse_binding_key(key: str) -> Pattern:
+    """Parse the binding key of a topic exchange: `*` is one word, `#` is zero or more (AMQP 0-9-1 §3.1.3.3)."""
+    tokens: list[Token] = []
+    for word in key.split("."):
+        if word == "#":
+            if not tokens or tokens[-1].kind != MANY:  # "#.#" matches what "#" matches
+                tokens.append(MANY_WORDS)
+        elif word == "*":
+            tokens.append(ONE_WORD)
+        else:
+            tokens.append(Token(WORD, word))
+    return Pattern(tuple(tokens))

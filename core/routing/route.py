@@ -1,0 +1,41 @@
+"""The outcome of routing one key: the sinks that take a copy each, found once and kept until a binding changes."""
+
+from core.model.message import Message
+from core.routing.sink import Sink
+
+
+class Route:
+    """Where the messages of one key go.
+
+    `by_message`: some exchange on the way looks at the message itself, so that the sinks must be found anew for each.
+    """
+
+    def __init__(self, sinks: list[Sink], *, by_message: bool = False) -> None:
+        self.sinks = sinks
+        self.by_message = by_message
+
+
+class Collector:
+    """Gathers the sinks of one walk over the routing graph: each exchange once, each group of sinks once."""
+
+    def __init__(self, key: str, message: Message | None) -> None:
+        self.key = key
+        self.message = message
+        self.by_message = False
+        self._visited: set[int] = set()
+        self._groups: dict[object, list[Sink]] = {}
+
+    def enter(self, exchange: Sink) -> bool:
+        """Return False when the walk has been at this exchange, so that cycles of bindings end."""
+        if id(exchange) in self._visited:
+            return False
+        self._visited.add(id(exchange))
+        return True
+
+    def add(self, sink: Sink) -> None:
+        members = self._groups.setdefault(sink.group, [])
+        if sink not in members:
+            members.append(sink)
+
+    def sinks(self) -> list[Sink]:
+        return [members[0].merged(members[1:]) if len(members) > 1 else members[0] for members in self._groups.values()]

@@ -1,0 +1,25 @@
+"""The end of a binding: whatever takes a message."""
+
+from mypy_extensions import mypyc_attr
+
+from core.model.message import Message
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Sink:
+    """Takes messages: a queue keeps them, a direct subscription passes them on, an exchange routes them further.
+
+    Sinks with the same `group` receive one copy of a message however many of them match. What that one copy looks
+    like is decided by `merged`, once for each route and not for each message.
+    """
+
+    def __init__(self) -> None:
+        self.group: object = self
+
+    def take(self, message: Message) -> bool:
+        """Take responsibility for the message; False means that it was refused and the publisher must be told."""
+        raise AssertionError(f"{type(self).__name__} does not say what it does with a message")
+
+    def merged(self, others: "list[Sink]") -> "Sink":
+        """Return the sink that stands for this one and the `others` of the same group."""
+        return self

@@ -1,0 +1,129 @@
+"""A virtual host: the namespace of exchanges, queues, retained messages and sessions, and what happens to them.
+
+Nothing here asks who is calling; `core.client` does that first.
+"""
+
+from core.model.errors import Mismatch, NotFound
+from core.model.message import Message
+from core.model.names import DEFAULT_EXCHANGE, PREDECLARED_EXCHANGES
+from core.queueing.consumer import Consumer
+from core.queueing.queue import Queue, Surroundings
+from core.queueing.retained import RetainedMessages
+from core.queueing.session import Session
+from core.routing.binding import Binding
+from core.routing.composite import ForwardingRules, ForwardTarget, Publishes
+from core.routing.exchange import Exchange
+from core.routing.exchanges import TYPES
+from core.routing.exchanges.direct import DirectExchange
+from core.routing.sink import Sink
+
+
+class VirtualHost(Publishes):
+    """One namespace. Every mapping here is keyed by name."""
+
+    def __init__(self, name: str, surroundings: Surroundings) -> None:
+        self.name = name
+        self.surroundings = surroundings
+        self.forwarding = ForwardingRules(self)
+        self.exchanges: dict[str, Exchange] = {}
+        self.queues: dict[str, Queue] = {}
+        self.sessions: dict[str, Session] = {}
+        self.retained = RetainedMessages()
+        self._bound: dict[Sink, list[tuple[Exchange, tuple[int, str, str]]]] = {}  # bindings that lead to a sink
+        self.default_exchange: Exchange = DirectExchange(DEFAULT_EXCHANGE, self.forwarding)
+        self.exchanges[DEFAULT_EXCHANGE] = self.default_exchange
+        for exchange_name, kind in PREDECLARED_EXCHANGES:
+            self.add_exchange(exchange_name, kind)
+        self.exchanges["amq.rabbitmq.trace"].internal = True
+
+    def exchange(self, name: str) -> Exchange:
+        """Return the exchange of that name, or raise NotFound."""
+        exchange = self.exchanges.get(name)
+        if exchange is None:
+            raise NotFound(f"no exchange '{name}' in vhost '{self.name}'")
+        return exchange
+
+    def queue(self, name: str) -> Queue:
+        """Return the queue of that name, or raise NotFound."""
+        queue = self.queues.get(name)
+        if queue is None:
+            raise NotFound(f"no queue '{name}' in vhost '{self.name}'")
+        return queue
+
+    def add_exchange(self, name: str, kind: str) -> Exchange:
+        """Create an exchange; the name must be free. Mismatch when the type is unknown."""
+        make = TYPES.get(kind)
+        if make is None:
+            raise Mismatch(f"unknown exchange type '{kind}'")
+        exchange = make(name, self.forwarding)
+        self.exchanges[name] = exchange
+        return exchange
+
+    def add_queue(self, name: str) -> Queue:
+        """Create a queue and its binding to the default exchange; the name must be free."""
+        queue = Queue(name, self.surroundings)
+        self.queues[name] = queue
+        self.bind(self.default_exchange, Binding(queue, name, {}))
+        return queue
+
+    def remove_exchange(self, exchange: Exchange) -> None:
+        """Delete an exchange with all bindings from and to it."""
+        exchange.deleted = True
+        del self.exchanges[exchange.name]
+        for identity in list(exchange.bindings):
+            self.unbind(exchange, identity)
+        self.unbind_all(exchange)
+
+    def remove_queue(self, queue: Queue) -> int:
+        """Delete a queue with its bindings, cancel its consumers; return how many entries were ready."""
+        if queue.deleted:
+            return 0
+        self.queues.pop(queue.name, None)
+        self.unbind_all(queue)
+        return queue.delete()
+
+    def bind(self, source: Exchange, binding: Binding) -> bool:
+        """Add a binding; False when it exists already."""
+        if not source.bind(binding):
+            return False
+        self._bound.setdefault(binding.sink, []).append((source, binding.identity))
+        return True
+
+    def unbind(self, source: Exchange, identity: tuple[int, str, str]) -> bool:
+        """Remove a binding; False when there is none. An auto-delete exchange goes with its last one."""
+        binding = source.bindings.get(identity)
+        if binding is None:
+            return False
+        source.unbind(identity)
+        held = self._bound.get(binding.sink, [])
+        held.remove((source, identity))
+        if not held:
+            self._bound.pop(binding.sink, None)
+        if source.auto_delete and not source.bindings and not source.deleted:
+            self.remove_exchange(source)
+        return True
+
+    def unbind_all(self, sink: Sink) -> None:
+        """Remove every binding that leads to `sink`."""
+        for source, identity in list(self._bound.get(sink, [])):
+            self.unbind(source, identity)
+
+    def bindings_to(self, sink: Sink) -> list[tuple[Exchange, Binding]]:
+        """Return the bindings that lead to `sink`."""
+        return [(source, source.bindings[identity]) for source, identity in self._bound.get(sink, [])]
+
+    def cancel(self, queue: Queue, consumer: Consumer) -> None:
+        """Take a consumer off its queue. An auto-delete queue goes with its last consumer."""
+        queue.remove(consumer)
+        if queue.auto_delete and queue.had_consumer and not queue.consumers:
+            self.remove_queue(queue)
+
+    def republish(self, target: ForwardTarget, message: Message) -> bool:
+        exchange = self.exchanges.get(target.exchange)
+        if exchange is None:
+            self.surroundings.counters.drop("forward_target_missing")
+            return True
+        message.address = exchange.address(target.key)
+        if not exchange.route(message).sinks:
+            self.surroundings.counters.unroutable += 1
+        return exchange.take(message)

@@ -1,0 +1,1 @@
+"""The process around the broker: configuration, sockets, logs and the command line."""

@@ -1,0 +1,1 @@
+"""Black-box tests: third-party clients against a running broker. Nothing here imports the broker's packages."""

@@ -1,0 +1,1 @@
+"""The sans-I/O machines of the protocols: bytes in, bytes out, method calls on the core."""

@@ -1,0 +1,141 @@
+"""The interface of a protocol machine: one client connection, sans-I/O and synchronous.
+
+In: `receive` (bytes; empty is the end of the stream), `timeout` (due at `deadline`), `logged_in`, `alarm`, `shut_down`,
+and what the core calls (deliver, confirmed, refused, cancelled). Out: `take_output` and calls on the core. A peer's
+mistake never raises out of these: it becomes the protocol's own error and the machine sets `closed`. Whatever does
+raise is a bug; the reactor logs it and closes this connection only.
+"""
+
+from typing import Final, final
+
+from mypy_extensions import mypyc_attr
+
+from core.access import User
+from core.broker import Broker
+from core.timers import Timed
+
+HIGH_WATER_BYTES: Final = 1 << 20  # unsent output at which a connection's consumers get no more
+LOW_WATER_BYTES: Final = 256 << 10  # unsent output below which they do again
+DIRECT_LIMIT_BYTES: Final = 16 << 20  # unsent output beyond which direct subscriptions drop messages
+HANDSHAKE_TIMEOUT_S: Final = 10.0  # from accept to a successful login, as RabbitMQ
+
+
+class Peer:
+    """Who is at the other end, as far as the socket tells."""
+
+    def __init__(self, address: str, *, loopback: bool, encrypted: bool) -> None:
+        self.address = address  # host:port, for logs and pages
+        self.loopback = loopback
+        self.encrypted = encrypted
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Outlet:
+    """What a machine needs of the socket it is attached to."""
+
+    def wake(self) -> None:
+        """Have the output taken at the end of this turn. Called when a machine without output gets some."""
+
+    def login(self, connection: "Connection", username: str, password: bytes) -> None:
+        """Check credentials; `connection.logged_in` is called with the result, at once or later.
+
+        Nothing is read from the socket in between. An empty `username` asks for the anonymous user, if configured.
+        """
+
+    def watch(self, connection: "Connection") -> None:
+        """Notice that `connection.deadline` has moved to an earlier time."""
+
+    def note(self, event: str, detail: str) -> None:
+        """Log something about this connection that its operator should know: a refusal, a peer's mistake."""
+
+    def failed(self, error: Exception) -> None:
+        """Learn of a bug that showed while this connection was written to: log it and close the connection."""
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Connection(Timed):
+    """The machine of one connection."""
+
+    protocol: str
+
+    def __init__(self, broker: Broker, outlet: Outlet, peer: Peer, protocol: str) -> None:
+        super().__init__()
+        self.broker = broker
+        self.outlet = outlet
+        self.peer = peer
+        self.protocol = protocol
+        self.label = peer.address  # how logs and pages name the connection
+        self.closed = False  # nothing more to say: the socket is closed once the output is sent
+        self.publishes = False  # whether it has published, so that an alarm stops reading from it
+        self.congested = False  # output past the high-water mark
+        self.output_bytes = 0  # bytes not yet taken by the kernel
+        self._output: list[bytes] = []
+        self._awake = False
+        self.deadline = broker.clock.now + HANDSHAKE_TIMEOUT_S
+
+    # In, from the reactor
+
+    def receive(self, data: bytes) -> None:
+        """Handle bytes from the peer; empty bytes are the end of the stream."""
+        raise AssertionError(f"{type(self).__name__} does not receive")
+
+    def logged_in(self, user: User | None, reason: str) -> None:
+        """Go on after `Outlet.login`: with the user, or with None and a `reason` for the log."""
+        raise AssertionError(f"{type(self).__name__} does not log in")
+
+    def alarm(self, reason: str) -> None:
+        """Learn that publishers must wait, and why; an empty reason ends it."""
+
+    def shut_down(self) -> None:
+        """Say the protocol's good-bye, because the broker stops, and set `closed`."""
+        self.closed = True
+
+    def relieved(self) -> None:
+        """Go on delivering: the output is below the low-water mark again."""
+
+    def stalled(self) -> None:
+        """Stop delivering: the output is past the high-water mark."""
+
+    def complete_output(self) -> None:
+        """Write what is said once a batch, such as coalesced confirms. Called before the output is taken."""
+
+    def ended(self) -> None:
+        """Release everything that the connection holds in the core. Called exactly once, after the socket is gone."""
+
+    # Out
+
+    @final
+    def write(self, data: bytes) -> None:
+        """Add to the output."""
+        self._output.append(data)
+        self.output_bytes += len(data)
+        if not self._awake:
+            self._awake = True
+            self.outlet.wake()
+        if self.output_bytes > HIGH_WATER_BYTES and not self.congested:
+            self.congested = True
+            self.stalled()
+
+    @final
+    def wake(self) -> None:
+        """Have `complete_output` called at the end of this turn."""
+        if not self._awake:
+            self._awake = True
+            self.outlet.wake()
+
+    @final
+    def take_output(self) -> list[bytes]:
+        """Drain the output. `output_bytes` keeps counting it until the reactor has sent it and sets the rest."""
+        self.complete_output()
+        output = self._output
+        self._output = []
+        self._awake = False
+        return output
+
+    @final
+    def sent(self, unsent_bytes: int) -> None:
+        """Learn how much of the drained output the kernel has not taken yet."""
+        self.output_bytes = unsent_bytes
+        if self.congested and unsent_bytes <= LOW_WATER_BYTES:
+            self.congested = False
+            self.relieved()

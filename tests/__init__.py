@@ -1,0 +1,1 @@
+"""The tests. Each folder mirrors the package of its name."""
