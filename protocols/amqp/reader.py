@@ -1,0 +1,61 @@
+"""Reads the arguments of one method from its payload (AMQP 0-9-1 §4.2.5)."""
+
+from core.model.properties import Headers
+from protocols.amqp.errors import FRAME_ERROR, PeerError
+from protocols.amqp.table import ELEMENTS_LIMIT, check_table, decode_table
+
+
+class Reader:
+    """A position in a payload. Every method returns one argument and moves on; PeerError when there is none."""
+
+    def __init__(self, data: bytes, at: int, end: int, elements_limit: int = ELEMENTS_LIMIT) -> None:
+        self._data = data
+        self._at = at
+        self._end = end
+        self._elements_limit = elements_limit
+
+    def _take(self, size: int) -> bytes:
+        start = self._at
+        after = start + size
+        if after > self._end:
+            raise PeerError(FRAME_ERROR, "method ends before its arguments do")
+        self._at = after
+        return self._data[start:after]
+
+    def octet(self) -> int:
+        """Read an octet; also a group of up to eight bits, the first in the lowest place."""
+        return self._take(1)[0]
+
+    def short(self) -> int:
+        return int.from_bytes(self._take(2), "big")
+
+    def long(self) -> int:
+        return int.from_bytes(self._take(4), "big")
+
+    def longlong(self) -> int:
+        return int.from_bytes(self._take(8), "big")
+
+    def shortstr(self) -> str:
+        octets = self._take(self.octet())
+        try:
+            return octets.decode()
+        except UnicodeDecodeError:
+            raise PeerError(FRAME_ERROR, "Malformed UTF-8 in shortstr") from None
+
+    def name(self) -> str:
+        """Read the name of an exchange or a queue; line ends are taken out of it, as RabbitMQ does."""
+        text = self.shortstr()
+        return text.replace("\r", "").replace("\n", "") if "\r" in text or "\n" in text else text
+
+    def longstr(self) -> bytes:
+        return self._take(self.long())
+
+    def table(self) -> Headers:
+        start = self._at
+        self._at = check_table(self._data, start, self._end, self._elements_limit)
+        return decode_table(self._data, start)
+
+    def finish(self) -> None:
+        """Make sure that nothing is left."""
+        if self._at != self._end:
+            raise PeerError(FRAME_ERROR, "method goes on behind its arguments")
