@@ -1,7 +1,7 @@
 """Destinations as text: the address form that people write in STOMP frames, configurations and headers.
 
 `/queue/NAME`, `/topic/KEY` and `/exchange/NAME[/KEY]`; several joined by commas are a composite destination. Inside a
-part `%2F` is a slash, `%2C` a comma and `%25` a percent sign, so that every name can be said.
+part `%2F` is a slash, `%2C` a comma and `%25` a percent sign, so that every name can be said in one line of text.
 """
 
 from typing import Final
@@ -11,6 +11,7 @@ from core.model.errors import Invalid
 from core.model.names import DEFAULT_EXCHANGE, TOPIC_SPACE
 
 SEPARATOR: Final = ","
+ENCODED: Final = "%/,"  # beside control characters
 COMPOSITE_LIMIT: Final = 64  # destinations in one composite
 
 
@@ -49,16 +50,25 @@ def parse_destination(text: str) -> Destination:
         return Destination(TOPIC_SPACE, _whole(text, rest))
     if kind == "exchange":
         name, _, key = rest.partition("/")
+        if not name:
+            raise Invalid(f"destination '{text}' has no name")
         return Destination(decoded(name), _whole(text, key))
     raise Invalid(f"unknown destination '{text}': there is no kind '/{kind}/'")
 
 
 def parse_destinations(text: str) -> list[Destination]:
     """Parse a destination that may be composite; each place is named once."""
-    parts = text.split(SEPARATOR)
+    parts = split(text)
     if len(parts) > COMPOSITE_LIMIT:
         raise Invalid(f"composite destination of {len(parts)} parts is longer than {COMPOSITE_LIMIT}")
-    return list(dict.fromkeys([parse_destination(part.strip()) for part in parts]))
+    return list(dict.fromkeys([parse_destination(part) for part in parts]))
+
+
+def split(text: str) -> list[str]:
+    """Return the parts of what may be a list. Spaces around the parts of a list are not theirs."""
+    if SEPARATOR not in text:
+        return [text]
+    return [part.strip(" ") for part in text.split(SEPARATOR)]
 
 
 def decoded(part: str) -> str:
@@ -72,10 +82,21 @@ def decoded(part: str) -> str:
 
 
 def encoded(name: str) -> str:
-    """Return a name or key with what would end it percent-encoded."""
-    if "%" not in name and "/" not in name and "," not in name:
+    """Return a name or key with everything percent-encoded that would end it or the line that it stands in."""
+    if name.isprintable() and "%" not in name and "/" not in name and SEPARATOR not in name:
         return name
-    return name.replace("%", "%25").replace("/", "%2F").replace(SEPARATOR, "%2C")
+    return "".join([f"%{ord(c):02X}" if c in ENCODED or c < " " or c == "\x7f" else c for c in name])
+
+
+def formatted(destination: Destination) -> str:
+    """Return the text that `parse_destination` reads as this destination."""
+    if destination.exchange == DEFAULT_EXCHANGE:
+        return f"/queue/{encoded(destination.key)}"
+    if destination.exchange == TOPIC_SPACE:
+        return f"/topic/{encoded(destination.key)}"
+    if not destination.key:
+        return f"/exchange/{encoded(destination.exchange)}"
+    return f"/exchange/{encoded(destination.exchange)}/{encoded(destination.key)}"
 
 
 def _whole(text: str, part: str) -> str:

@@ -1,0 +1,82 @@
+"""MESSAGE frames of one subscription (STOMP 1.2 "MESSAGE").
+
+Most of a frame is the same as in the one before: what comes from the subscription, the address and the properties is
+kept as one piece, and a frame is that piece, a number, a length and the body.
+"""
+
+from typing import Final
+
+from core.model.message import Address, Message
+from core.model.names import DEFAULT_EXCHANGE
+from core.model.properties import NO_PROPERTIES, Native
+from protocols.stomp.destinations import address_line, raw_address_line
+from protocols.stomp.speaker import Speaker
+from protocols.stomp.translate import message_lines
+from protocols.stomp.versions import V1_0, V1_2
+
+LARGE_BODY_BYTES: Final = 16 << 10  # from here on a body is cheaper written by itself than copied into the frame
+
+
+class MessageWriter:
+    """Writes messages to the client and numbers them. `name` and the number are the message's id: it ends in `@@`."""
+
+    def __init__(self, speaker: Speaker, name: bytes, subscription_line: bytes, *, acknowledged: bool) -> None:
+        self.count = 0  # the number of the last message
+        self._speaker = speaker
+        self.name = name
+        self._start = b"MESSAGE\n" + subscription_line
+        self._ack = b"\nack:" + name if acknowledged and speaker.version == V1_2 else b""
+        # The last message's, kept for the next one:
+        self._native: Native = NO_PROPERTIES
+        self._address = Address(DEFAULT_EXCHANGE, "")
+        self._durable = False
+        self._head = b""
+        self._length = -1
+        self._tail = b""
+
+    def write(self, message: Message, *, redelivered: bool) -> None:
+        """Write a MESSAGE frame with the next number."""
+        self.count += 1
+        durable = message.qos > 0
+        if message.native is not self._native or message.address is not self._address or durable != self._durable:
+            self._remember(message, durable)
+        head = self._head
+        if redelivered or message.expires_at != 0.0:
+            head = self._rare_head(message, redelivered)
+        number = str(self.count).encode()
+        body = message.body
+        length = len(body)
+        if length != self._length:
+            self._length = length
+            self._tail = b"\ncontent-length:" + str(length).encode() + b"\n\n"
+        if length >= LARGE_BODY_BYTES:
+            if self._ack:
+                number = number + self._ack + number
+            self._speaker.write(head + number + self._tail)
+            self._speaker.write(body)
+            self._speaker.write(b"\0")
+        elif self._ack:
+            self._speaker.write(b"".join([head, number, self._ack, number, self._tail, body, b"\0"]))
+        else:
+            self._speaker.write(b"".join([head, number, self._tail, body, b"\0"]))
+
+    def _remember(self, message: Message, durable: bool) -> None:
+        self._native = message.native
+        self._address = message.address
+        self._durable = durable
+        self._head = self._whole_head(message, b"redelivered:false\n")
+
+    def _rare_head(self, message: Message, redelivered: bool) -> bytes:
+        lines = b"redelivered:true\n" if redelivered else b"redelivered:false\n"
+        if message.expires_at != 0.0:
+            clock = self._speaker.broker.clock
+            expires_ms = int((clock.wall + message.expires_at - clock.now) * 1000)
+            lines += b"expires:" + str(expires_ms).encode() + b"\n"
+        return self._whole_head(message, lines)
+
+    def _whole_head(self, message: Message, lines: bytes) -> bytes:
+        version = self._speaker.version
+        where = raw_address_line(message.address) if version == V1_0 else address_line(message.address)
+        said = message_lines(message, version, self._speaker.broker.counters)
+        persistent = b"persistent:true\n" if message.qos > 0 else b""
+        return b"".join([self._start, where, lines, persistent, said, b"message-id:", self.name])

@@ -1,0 +1,176 @@
+"""SEND: from a head to where the message goes and what it says, remembered by the bytes of the head.
+
+Most publishers send the same head again and again, or one that differs only in `receipt`, `content-length` and
+`transaction`. So a whole head is looked up first, then the head without those three lines, and only then is it read.
+Nothing is remembered for heads that are not likely to come again.
+"""
+
+from typing import Final
+
+from core.client import Client, Target
+from core.queueing.queue import Queue
+from protocols.stomp.destinations import TEMPORARY, Kind, StompDestination, parse, parse_all, reply_text
+from protocols.stomp.errors import PeerError
+from protocols.stomp.frames import NO_LENGTH
+from protocols.stomp.headers import body_length, decoded, decoded_headers, unescaped, unfolded
+from protocols.stomp.speaker import Speaker
+from protocols.stomp.subscriptions import Subscriptions, queue_arguments
+from protocols.stomp.translate import StompNative
+
+COMMAND: Final = b"SEND"
+REMEMBERED: Final = 256  # heads, and destinations, of one connection; beyond it the memory starts anew
+REMEMBERED_BYTES: Final = 1024  # of one head or destination
+
+
+class Place:
+    """One destination, authorised. `queue` is the queue that was found or declared there, if there must be one."""
+
+    def __init__(self, target: Target, queue: Queue | None) -> None:
+        self.exchange = target.exchange
+        self.address = target.address
+        self.queue = queue
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has to be looked for again."""
+        return self.exchange.deleted or (self.queue is not None and self.queue.deleted)
+
+
+class Plan:
+    """What becomes of the messages with the same headers."""
+
+    def __init__(self, places: list[Place], native: StompNative) -> None:
+        self.places = places
+        self.native = native
+        self.qos = native.qos
+        self.expiration_ms = native.expiration_ms
+
+    @property
+    def gone(self) -> bool:
+        """Whether one of its places has to be looked for again."""
+        return any(place.gone for place in self.places)
+
+
+class Head:
+    """A head of SEND, taken apart. Heads without `receipt` and `transaction` are remembered with their plan."""
+
+    def __init__(self, lines: bytes) -> None:
+        self.lines = lines  # the header lines without the three below
+        self.length = NO_LENGTH
+        self.receipt: bytes | None = None  # as it was escaped
+        self.transaction: str | None = None
+        self.plan: Plan | None = None
+
+
+class Sends:
+    """The heads and destinations that one connection has sent to."""
+
+    def __init__(self, speaker: Speaker, client: Client, subscriptions: Subscriptions) -> None:
+        self.known: dict[bytes, Head] = {}  # whole heads, with a plan
+        self._plans: dict[bytes, Plan] = {}  # by the lines of `Head`
+        self._places: dict[str, list[Place]] = {}
+        self._speaker = speaker
+        self._client = client
+        self._subscriptions = subscriptions
+
+    def read(self, head: bytes) -> Head:
+        """Take a head apart; its plan is for when the body is there."""
+        version = self._speaker.version
+        found = Head(unfolded(head, version)[len(COMMAND) :])
+        length = _cut(found, b"\ncontent-length:")
+        if length is not None:
+            found.length = body_length(length)
+        receipt = _cut(found, b"\nreceipt:")
+        if receipt is not None:
+            if b"\\" in receipt or not receipt.isascii():
+                unescaped(decoded(receipt), version)
+            found.receipt = receipt
+        transaction = _cut(found, b"\ntransaction:")
+        if transaction is not None:
+            found.transaction = unescaped(decoded(transaction), version)
+        found.lines = found.lines[1:]
+        return found
+
+    def plan(self, head: bytes, found: Head) -> Plan:
+        """Return the plan of a head that `read` has taken apart."""
+        plan = self._plans.get(found.lines)
+        if plan is None or plan.gone:
+            plan = self._made(found.lines)
+            if plan.native.singular or len(found.lines) > REMEMBERED_BYTES:
+                return plan
+            if len(self._plans) >= REMEMBERED:
+                self._plans.clear()
+            self._plans[found.lines] = plan
+        if found.receipt is None and found.transaction is None and len(head) <= REMEMBERED_BYTES:
+            if len(self.known) >= REMEMBERED:
+                self.known.clear()
+            found.plan = plan
+            self.known[head] = found
+        return plan
+
+    def plan_again(self, head: bytes, known: Head) -> Plan:
+        """Return the plan of a head that is remembered, made anew when one of its places is gone."""
+        plan = known.plan
+        assert plan is not None
+        return self.plan(head, known) if plan.gone else plan
+
+    def _made(self, lines: bytes) -> Plan:
+        speaker = self._speaker
+        headers = decoded_headers(lines, speaker.version)
+        text = headers.get("destination")
+        if text is None:
+            raise PeerError("Missing destination", "\"SEND\" must include the 'destination' header")
+        now_ms = int(speaker.broker.clock.wall * 1000)
+        native = StompNative(lines, speaker.version, headers, self._client.user, now_ms)
+        places = self._to(text, headers)
+        self._name_reply_queue(native, headers)
+        return Plan(places, native)
+
+    def _to(self, text: str, headers: dict[str, str]) -> list[Place]:
+        places = self._places.get(text)
+        if places is None or any(place.gone for place in places):
+            places = [self._place(destination, headers) for destination in parse_all(text)]
+            if len(text) <= REMEMBERED_BYTES:
+                if len(self._places) >= REMEMBERED:
+                    self._places.clear()
+                self._places[text] = places
+        return places
+
+    def _place(self, destination: StompDestination, headers: dict[str, str]) -> Place:
+        client = self._client
+        key = destination.key
+        queue: Queue | None = None
+        match destination.kind:
+            case Kind.QUEUE:
+                # One that exists is used as it is, as AMQP clients do: an answer may go to anybody's queue.
+                queue = client.vhost.queues.get(key)
+                if queue is None:
+                    queue = client.declare_queue(key, durable=True, arguments=queue_arguments(headers))
+            case Kind.EXISTING:
+                queue = client.vhost.queue(key)
+            case Kind.TEMPORARY:
+                queue = self._subscriptions.temporary(key)
+                key = queue.name
+            case Kind.REPLY | Kind.EXCHANGE:
+                pass
+        return Place(client.target(destination.exchange, key), queue)
+
+    def _name_reply_queue(self, native: StompNative, headers: dict[str, str]) -> None:
+        reply_to = headers.get("reply-to", "")
+        if reply_to.startswith(TEMPORARY):
+            name = parse(reply_to).key
+            native.reply_to(reply_text(self._subscriptions.answered_at(name)))
+
+
+def _cut(head: Head, start: bytes) -> bytes | None:
+    """Take the first line with that start out of the head's lines and return its value."""
+    lines = head.lines
+    at = lines.find(start)
+    if at < 0:
+        return None
+    value_at = at + len(start)
+    end = lines.find(b"\n", value_at)
+    if end < 0:
+        end = len(lines)
+    head.lines = lines[:at] + lines[end:]
+    return lines[value_at:end]

@@ -1,0 +1,93 @@
+"""Transactions: SEND, ACK and NACK between BEGIN and COMMIT happen together or not at all (STOMP 1.2 "BEGIN").
+
+What a transaction acknowledges is taken from the subscription at once, so that nothing is settled twice; ABORT and the
+end of the connection give it back.
+"""
+
+from typing import Final
+
+from core.client import Client
+from core.model.message import Message
+from core.queueing.entry import Entry
+from core.queueing.transaction import BYTES_LIMIT, Transaction
+from core.routing.exchange import Exchange
+from protocols.stomp.errors import PeerError
+from protocols.stomp.subscription import Subscription
+
+TRANSACTIONS_LIMIT: Final = 16  # open at once on one connection; RabbitMQ's limit
+
+
+class Claim:
+    """What one ACK or NACK in a transaction will settle."""
+
+    def __init__(self, subscription: Subscription, numbered: list[tuple[int, Entry]]) -> None:
+        self.subscription = subscription
+        self.numbered = numbered
+
+
+class Open:
+    """A transaction that has begun."""
+
+    def __init__(self) -> None:
+        self.operations = Transaction()
+        self.claims: list[Claim] = []
+
+
+class Transactions:
+    """The open transactions of one connection, by the client's names."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._open: dict[str, Open] = {}
+
+    def begin(self, name: str) -> None:
+        """Begin a transaction under a name that is free."""
+        if name in self._open:
+            raise PeerError("Bad transaction", f"transaction '{name}' has begun already")
+        if len(self._open) >= TRANSACTIONS_LIMIT:
+            raise PeerError("Bad transaction", f"more than {TRANSACTIONS_LIMIT} transactions are open")
+        self._open[name] = Open()
+
+    def publish(self, name: str, exchange: Exchange, message: Message) -> None:
+        """Add a message that the client was authorised to publish."""
+        found = self._find(name)
+        held_bytes = sum([other.operations.bytes for other in self._open.values()])
+        if held_bytes + len(message.body) > BYTES_LIMIT:
+            raise PeerError("resource_error", f"transactions of more than {BYTES_LIMIT} bytes are open")
+        found.operations.publish(exchange, message)
+
+    def settle(self, name: str, subscription: Subscription, numbered: list[tuple[int, Entry]], outcome: int) -> None:
+        """Add settlements of what was taken from a subscription."""
+        found = self._find(name)
+        found.claims.append(Claim(subscription, numbered))
+        for _, entry in numbered:
+            found.operations.settle(entry, outcome)
+
+    def check(self, name: str) -> None:
+        """Refuse a name that no transaction has begun under."""
+        self._find(name)
+
+    def commit(self, name: str) -> bool:
+        """Do everything; False when a queue refused a message."""
+        return self._client.commit(self._take(name).operations)
+
+    def abort(self, name: str) -> None:
+        """Do nothing of it; what it would have acknowledged waits for an acknowledgement again."""
+        for claim in self._take(name).claims:
+            claim.subscription.put_back(claim.numbered)
+
+    def end(self) -> None:
+        """Abort all, with the connection. The subscriptions end after this."""
+        for name in list(self._open):
+            self.abort(name)
+
+    def _find(self, name: str) -> Open:
+        found = self._open.get(name)
+        if found is None:
+            raise PeerError("Bad transaction", f"no transaction '{name}' has begun")
+        return found
+
+    def _take(self, name: str) -> Open:
+        found = self._find(name)
+        del self._open[name]
+        return found

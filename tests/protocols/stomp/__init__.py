@@ -1,0 +1,1 @@
+"""Tests of the STOMP machine: frames in, frames out."""
