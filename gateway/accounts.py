@@ -1,0 +1,161 @@
+"""Who is there, and whether a password is right.
+
+Argon2 makes one guess cost tens of milliseconds and of memory, so it runs in a worker thread (`check`), and a password
+that was right once is recognised by a keyed digest from then on (`cached`): ten thousand devices that come back
+at the same time need ten thousand digests and not ten thousand hashes. The key is random and dies with the process.
+"""
+
+import hashlib
+import hmac
+import secrets
+from typing import Final
+
+from core.access import EVERYTHING, Permission, User
+from gateway.config import GUEST, Config, ConfiguredUser
+from gateway.patterns import compile_pattern
+
+DIGEST_BYTES: Final = 32
+
+# The cost of one hash: OWASP's first choice for argon2id (password storage cheat sheet, 2025).
+TIME_COST: Final = 2
+MEMORY_COST_KIB: Final = 19_456
+PARALLELISM: Final = 1
+
+# Stands for the hash of users who do not exist when no user has one: nobody knows a password for it.
+NOBODYS_HASH: Final = (
+    f"$argon2id$v=19$m={MEMORY_COST_KIB},t={TIME_COST},p={PARALLELISM}"
+    "$W8m/v5D6ZRD5lKxkMsZYHg$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+)
+
+
+class Verdict:
+    """The answer to a login: the user, or None and a reason for the log (never for the client)."""
+
+    def __init__(self, user: User | None, reason: str = "") -> None:
+        self.user = user
+        self.reason = reason
+
+
+class Accounts:
+    """The users of a configuration and their passwords."""
+
+    def __init__(self, config: Config) -> None:
+        self.users: dict[str, User] = {}
+        self._anonymous = config.anonymous_user
+        self._hashes: dict[str, str] = {}
+        self._key = secrets.token_bytes(DIGEST_BYTES)
+        self._right: dict[str, bytes] = {}  # user: digest of the password that was right; one a user at most
+        for configured in config.user:
+            self.users[configured.name] = _user(configured)
+            if configured.password_hash is not None:
+                self._hashes[configured.name] = configured.password_hash
+        if config.has_default_guest:
+            self.users[GUEST] = _default_guest(config)
+            self._right[GUEST] = self._digest(GUEST, GUEST.encode())
+        self._decoy = _costliest(list(self._hashes.values()))
+
+    def cached(self, username: str, password: bytes, *, loopback: bool) -> Verdict | None:
+        """Return the verdict if no hash is needed for it, else None: then `check` must be asked.
+
+        An empty `username` asks for the anonymous user.
+        """
+        if not username:
+            return self._anonymous_verdict(password, loopback=loopback)
+        user = self.users.get(username)
+        if user is not None and user.loopback_only and not loopback:
+            return _from_afar(user)
+        if not password:
+            return Verdict(None, f"user '{username}' came without a password")
+        right = self._right.get(username)
+        if user is not None and right is not None and hmac.compare_digest(right, self._digest(username, password)):
+            return Verdict(user)
+        return None
+
+    def check(self, username: str, password: bytes, *, loopback: bool) -> Verdict:
+        """Return the verdict, at the cost of one hash whoever asks. Blocks: for a worker thread.
+
+        A name that does not exist and a wrong password differ neither in time nor in the verdict.
+        """
+        known = self.cached(username, password, loopback=loopback)
+        if known is not None:
+            return known
+        stored = self._hashes.get(username)
+        right = _verify(stored if stored is not None else self._decoy, password)
+        user = self.users.get(username)
+        if user is None or stored is None or not right:
+            return Verdict(None, f"user '{username}': wrong name or password")
+        self._right[username] = self._digest(username, password)
+        return Verdict(user)
+
+    def _anonymous_verdict(self, password: bytes, *, loopback: bool) -> Verdict:
+        user = self.users.get(self._anonymous)
+        if user is None:
+            return Verdict(None, "anonymous clients are not allowed")
+        if password:
+            return Verdict(None, "a password came without a user name")
+        if user.loopback_only and not loopback:
+            return _from_afar(user)
+        return Verdict(user)
+
+    def _digest(self, username: str, password: bytes) -> bytes:
+        digest = hashlib.blake2b(digest_size=DIGEST_BYTES, key=self._key)
+        name = username.encode(errors="surrogatepass")
+        digest.update(len(name).to_bytes(8, "big") + name + password)
+        return digest.digest()
+
+
+def hash_password(password: bytes) -> str:
+    """Return the hash of a password in the PHC form that the configuration takes."""
+    from argon2 import PasswordHasher
+
+    hasher = PasswordHasher(time_cost=TIME_COST, memory_cost=MEMORY_COST_KIB, parallelism=PARALLELISM)
+    return hasher.hash(password)
+
+
+def _verify(stored: str, password: bytes) -> bool:
+    from argon2 import PasswordHasher
+    from argon2.exceptions import InvalidHashError, VerificationError
+
+    try:
+        return PasswordHasher().verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _user(configured: ConfiguredUser) -> User:
+    user = User(configured.name, tags=tuple(configured.tags), loopback_only=configured.loopback_only)
+    for permission in configured.permission:
+        user.permissions[permission.vhost] = Permission(
+            compile_pattern(permission.configure),
+            compile_pattern(permission.write),
+            compile_pattern(permission.read),
+            compile_pattern(permission.write_topics),
+            compile_pattern(permission.read_topics),
+        )
+    return user
+
+
+def _default_guest(config: Config) -> User:
+    """Return the user of a file without users: everything in every virtual host, since nobody else could enter one."""
+    user = User(GUEST, tags=("administrator",), loopback_only=True)
+    for name in config.vhosts:
+        user.permissions[name] = Permission(EVERYTHING, EVERYTHING, EVERYTHING)
+    return user
+
+
+def _from_afar(user: User) -> Verdict:
+    return Verdict(None, f"user '{user.name}' may connect from loopback only")
+
+
+def _costliest(hashes: list[str]) -> str:
+    """Return a hash that costs as much as the costliest of `hashes` and that no password fits: its digest is zero."""
+    if not hashes:
+        return NOBODYS_HASH
+    from argon2 import extract_parameters
+
+    def cost(encoded: str) -> int:
+        parameters = extract_parameters(encoded)
+        return parameters.time_cost * parameters.memory_cost
+
+    head, _, digest = max(hashes, key=cost).rpartition("$")
+    return f"{head}${'A' * len(digest)}"

@@ -1,0 +1,68 @@
+"""What `dragoman serve` says once it listens: what runs, where, how to connect, how to stop.
+
+Pure text: people read it first, and with `format = "json"` the same facts are the fields of one event of the log.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.config import GUEST, Config
+from gateway.listeners import Listening, is_loopback, shown
+from gateway.logs import BOLD, DIM, RESET
+from gateway.values import reached_at
+from gateway.version import NAME, VERSION
+
+
+def banner(config: Config, listening: Sequence[Listening], build: str, *, coloured: bool) -> str:
+    """Return the lines to print at the start, with a line break at their end."""
+    bold, dim, reset = (BOLD, DIM, RESET) if coloured else ("", "", "")
+    rows = [(item.protocol, shown((item.host, item.port)), _hint(config, item)) for item in listening]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    lines = [
+        f"{bold}{NAME} {VERSION}{reset} ({build})",
+        "",
+        *[
+            f"  {protocol:<{widths[0]}}  {bold}{address:<{widths[1]}}{reset}  {dim}{hint}{reset}"
+            for protocol, address, hint in rows
+        ],
+        "",
+        *[f"  {line}" for line in _remarks(config, listening)],
+        "  Ctrl-C stops it.",
+    ]
+    return "\n".join(lines) + "\n\n"
+
+
+def facts(listening: Sequence[Listening], build: str) -> dict[str, Any]:
+    """Return the same for a log that programs read."""
+    places = [
+        {"protocol": item.protocol, "address": shown((item.host, item.port)), "encrypted": item.encrypted}
+        for item in listening
+    ]
+    return {"version": VERSION, "build": build, "listening": places}
+
+
+def _hint(config: Config, item: Listening) -> str:
+    """Return how to connect, ready to be copied when the user is the well-known one."""
+    host = reached_at(item.host)
+    user, password = (GUEST, GUEST) if config.has_default_guest else ("USER", "PASSWORD")
+    if item.protocol == "amqp":
+        scheme = "amqps" if item.encrypted else "amqp"
+        return f"{scheme}://{user}:{password}@{shown((host, item.port))}/"
+    if item.protocol == "mqtt":
+        trust = " --cafile CA.pem" if item.encrypted else ""
+        login = "" if config.anonymous_user else f" -u {user} -P {password}"
+        return f"mosquitto_sub -h {host} -p {item.port}{trust}{login} -t 'demo/#' -v"
+    if item.protocol == "stomp":
+        trust = " --ssl --ssl-ca-file CA.pem" if item.encrypted else ""
+        return f"stomp -H {host} -P {item.port}{trust} -U {user} -W {password}"
+    return "any of the three: the first bytes tell which"
+
+
+def _remarks(config: Config, listening: Sequence[Listening]) -> list[str]:
+    """Return what somebody who wonders why a login fails would want to have read."""
+    if not config.has_default_guest:
+        return []
+    remarks = [f"User {GUEST}, password {GUEST}, from this machine only."]
+    if not all(is_loopback(item.host) for item in listening):
+        remarks.append("No other user is configured, so nobody can log in from another machine.")
+    return remarks
