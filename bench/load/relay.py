@@ -25,6 +25,8 @@ class Copier(Link):
         self.discard = discard
         self.greeted: bool = False
         self.subscribed: bool = False
+        self.publishing: bool = False
+        self.acknowledging: bool = False
         self.buffer = bytearray(RECEIVE_BYTES)
         self.size: int = 0  # of each publication at QoS 1, once known
         self.identifier_at: int = 0
@@ -45,7 +47,10 @@ class Copier(Link):
             self.subscribers.append(self)
             self.send(b"\x90\x03\x00\x01" + data[frames.packet_size(data, 0) - 1 :][:1])
         elif data and not self.subscribed:
-            if self.size or data[0] == 0x32:
+            if not self.publishing:
+                self.publishing = True
+                self.acknowledging = data[0] == 0x32  # PUBLISH at QoS 1; later chunks begin anywhere
+            if self.acknowledging:
                 data = self.acknowledge(data)
             for subscriber in self.subscribers:
                 subscriber.send(data)

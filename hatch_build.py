@@ -1,0 +1,74 @@
+"""The build hook of the wheel: compiles with mypyc where a C compiler is present, and leaves the wheel pure elsewhere.
+
+`DRAGOMAN_COMPILE=0` leaves it pure, `DRAGOMAN_COMPILE=1` fails rather than leave it pure. An editable install is
+interpreted. What is compiled is listed in `pyproject.toml` under `tool.dragoman.compiled`. The sources stay in the
+wheel beside the extensions, for tracebacks and for whoever wants to read them.
+"""
+
+import os
+import shutil
+import sysconfig
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+OPTIMISATION = "3"
+
+
+class CustomBuildHook(BuildHookInterface):
+    """Adds one extension for each compiled module to the wheel."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile, unless this build is to be pure."""
+        wish = os.environ.get("DRAGOMAN_COMPILE", "")
+        if version == "editable" or wish == "0":
+            return
+        if not wish and not have_compiler():
+            self.app.display_warning("no C compiler found: dragoman is installed interpreted, which is slower")
+            return
+        root = Path(self.root)
+        extensions = compile_modules(root, compiled_sources(root))
+        build_data["pure_python"] = False
+        build_data["infer_tag"] = True
+        for path, place in extensions.items():
+            build_data["force_include"][str(path)] = place
+
+
+def have_compiler() -> bool:
+    """Tell whether the C compiler that extensions of this interpreter are built with, or another, is installed."""
+    configured = str(sysconfig.get_config_var("CC") or "cc").split()[0]
+    return any(shutil.which(name) for name in (configured, "cc", "gcc", "clang"))
+
+
+def compiled_sources(root: Path) -> list[str]:
+    """Return the files to compile, relative to the root. A package's `__init__` has only a docstring: nothing to gain."""
+    wanted = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["dragoman"]["compiled"]
+    found = [path for package in wanted["packages"] for path in (root / package).rglob("*.py")]
+    found.extend(root / module for module in wanted["modules"])
+    return sorted(path.relative_to(root).as_posix() for path in found if path.name != "__init__.py")
+
+
+def compile_modules(root: Path, sources: list[str]) -> dict[Path, str]:
+    """Compile and return each extension with its place in the wheel."""
+    from mypyc.build import mypycify
+    from setuptools import Distribution
+    from setuptools.command.build_ext import build_ext
+
+    build = root / "build" / "mypyc"
+    shutil.rmtree(build, ignore_errors=True)
+    build.mkdir(parents=True)
+    before = Path.cwd()
+    os.chdir(root)  # mypy resolves modules from here
+    try:
+        modules = mypycify(sources, opt_level=OPTIMISATION, target_dir=str(build / "c"), group_name="dragoman")
+        command = build_ext(Distribution({"name": "dragoman", "ext_modules": modules}))
+        command.build_lib = str(build / "lib")
+        command.build_temp = str(build / "temp")
+        command.ensure_finalized()
+        command.run()
+    finally:
+        os.chdir(before)
+    lib = build / "lib"
+    return {path: path.relative_to(lib).as_posix() for path in lib.rglob("*") if path.suffix in {".so", ".pyd"}}
