@@ -1,0 +1,75 @@
+"""The machine of a port that serves every protocol: it looks at the first bytes and gives way to the right machine."""
+
+import ssl
+from typing import Final
+
+from core.broker import Broker
+from core.timers import NEVER
+from gateway.filters import TlsFilter
+from gateway.link import NOWHERE, Link
+from gateway.machines import MACHINES
+from protocols.connection import Connection, Outlet, Peer
+from protocols.detect import HTTP, TLS, UNDECIDED, detect
+
+AUTO: Final = "auto"
+SHOWN_BYTES: Final = 16  # of a start that is nobody's, in the log
+
+_HTTP_BODY: Final = b"This port speaks AMQP 0-9-1, MQTT and STOMP, and no HTTP.\n"
+_HTTP_ANSWER: Final = (
+    b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(_HTTP_BODY), _HTTP_BODY)
+)
+
+
+class Detecting(Connection):
+    """A connection that has not shown its protocol yet. It stays within the time for the handshake that follows."""
+
+    def __init__(self, broker: Broker, outlet: Outlet, peer: Peer, context: ssl.SSLContext | None) -> None:
+        super().__init__(broker, outlet, peer, AUTO)
+        self._context = context  # for TLS, which is understood beside the plain protocols where there is a certificate
+        self._start = b""
+
+    def receive(self, data: bytes) -> None:
+        if self.closed or not data:
+            self.closed = True
+            return
+        start = self._start + data
+        protocol = detect(start)
+        self._start = start if protocol == UNDECIDED else b""
+        if protocol == UNDECIDED:
+            return
+        if protocol in MACHINES:
+            self._give_way(protocol, start)
+        elif protocol == TLS and self._context is not None and not self.peer.encrypted:
+            self.peer.encrypted = True
+            self._link.add_filter(TlsFilter(self._context), start)
+        elif protocol == HTTP:
+            self.write(_HTTP_ANSWER)
+            self._refuse("HTTP, which this port does not speak")
+        elif protocol == TLS:
+            self._refuse("TLS inside TLS" if self.peer.encrypted else "TLS, for which this port has no certificate")
+        else:
+            self._refuse(f"no protocol begins with {start[:SHOWN_BYTES]!r}")
+
+    @property
+    def _link(self) -> Link:
+        assert isinstance(self.outlet, Link)
+        return self.outlet
+
+    def _give_way(self, protocol: str, start: bytes) -> None:
+        link = self._link
+        machine = MACHINES[protocol](self.broker, link, self.peer)
+        machine.deadline = min(machine.deadline, self.deadline)  # counted from the accept
+        self.deadline = NEVER
+        self.outlet = NOWHERE
+        self.broker.timers.forget(self)
+        link.attach(machine)
+        machine.receive(start)
+
+    def _refuse(self, why: str) -> None:
+        self.closed = True
+        self.outlet.note("connection refused", why)
+
+    def timeout(self) -> None:
+        self.deadline = NEVER
+        self._refuse("nothing came that tells the protocol")

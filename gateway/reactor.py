@@ -1,0 +1,165 @@
+"""The data plane: one turn after the other, each a batch of everything that is ready.
+
+A turn reads from the sockets that are ready, answers logins, runs due timers, lets the broker hand over what the batch
+has made possible, and flushes the connections that have output: one receive and one send for each connection. It never
+waits; `gateway.loop` does that between turns. Nothing in here knows trio.
+"""
+
+import socket
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+from mypy_extensions import mypyc_attr
+
+from core.broker import Broker
+from core.timers import NEVER, Timed
+from gateway.filters import Filter
+from gateway.link import Link
+from gateway.poller import READ, Poller
+from gateway.wiring import Authenticator, Wiring
+from protocols.connection import Connection, Outlet, Peer
+
+ROUNDS_LIMIT: Final = 16  # of handing over in one turn; what is woken after them waits for the next one
+
+Machine = Callable[[Broker, Outlet, Peer], Connection]  # makes the machine of a new connection
+
+log = structlog.get_logger("dragoman.reactor")
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Acceptor:
+    """Something with a listening socket in the reactor."""
+
+    def ready(self) -> None:
+        """Accept who waits."""
+        raise AssertionError(f"{type(self).__name__} accepts nobody")
+
+
+class Reactor:
+    """All connections, and the turn that serves them."""
+
+    def __init__(self, broker: Broker, poller: Poller, authenticator: Authenticator) -> None:
+        self.broker = broker
+        self.wiring = Wiring(broker, poller, authenticator)
+        self._poller = poller
+        self._acceptors: dict[int, Acceptor] = {}  # by file descriptor
+
+    @property
+    def connections(self) -> int:
+        """How many sockets of clients are open."""
+        return len(self.wiring.links)
+
+    @property
+    def handshakes(self) -> int:
+        """How many of them nobody has logged in on yet."""
+        return self.wiring.handshakes
+
+    def add(self, sock: socket.socket, peer: Peer, machine: Machine, filters: tuple[Filter, ...] = ()) -> Link:
+        """Take over a connected, non-blocking socket: `machine` makes what is at its inner end."""
+        link = Link(self.wiring, sock, peer, filters)
+        link.attach(machine(self.broker, link, peer))
+        return link
+
+    def adopt(self, acceptor: Acceptor, fd: int) -> None:
+        """Call `acceptor.ready` whenever somebody waits at its listening, non-blocking socket."""
+        self._acceptors[fd] = acceptor
+        self._poller.add(fd, READ)
+
+    def release(self, fd: int) -> None:
+        """Watch a listening socket no longer. Its owner closes it, or adopts it again."""
+        if self._acceptors.pop(fd, None) is not None:
+            self._poller.remove(fd, READ)
+
+    def turn(self, events: list[tuple[int, int]], now: float, wall: float) -> bool:
+        """Serve what the poller has reported and what is due; return whether there is more to do at once."""
+        broker = self.broker
+        wiring = self.wiring
+        broker.clock.now = now
+        broker.clock.wall = wall
+        links = wiring.links
+        for fd, mask in events:
+            link = links.get(fd)
+            if link is not None:
+                link.ready(mask)
+            else:
+                self._accept(fd)
+        if wiring.answers:
+            answers = wiring.answers
+            wiring.answers = []
+            for answer in answers:
+                answer.link.answer(answer.user, answer.reason)
+        if broker.timers.next_look() <= now:
+            self._run_timers()
+        rounds = 0
+        while broker.surroundings.woken and rounds < ROUNDS_LIMIT:
+            broker.run()
+            rounds += 1
+        dirty = wiring.dirty
+        if dirty:
+            wiring.dirty = []
+            for link in dirty:
+                link.flush()
+        if broker.alarm != wiring.alarm:
+            self._pass_on_alarm()
+        return bool(wiring.dirty) or bool(broker.surroundings.woken)
+
+    def next_look(self) -> float:
+        """Return when the next turn is due if nothing is ready before, in monotonic seconds."""
+        return self.broker.timers.next_look()
+
+    def _accept(self, fd: int) -> None:
+        acceptor = self._acceptors.get(fd)
+        if acceptor is not None:
+            try:
+                acceptor.ready()
+            except Exception as error:  # noqa: BLE001 - a bug while accepting must not stop those who are connected
+                self._count_bug("internal error while accepting", error)
+
+    def _run_timers(self) -> None:
+        timers = self.broker.timers
+        for timed in timers.due():
+            try:
+                timed.timeout()
+            except Exception as error:  # noqa: BLE001 - a bug costs what it shows in
+                self._timer_failed(timed, error)
+            if isinstance(timed, Connection) and timed.closed:
+                timed.outlet.wake()
+            timers.watch(timed)
+
+    def _timer_failed(self, timed: Timed, error: Exception) -> None:
+        if isinstance(timed, Connection):
+            timed.outlet.failed(error)
+        else:
+            timed.deadline = NEVER  # it would fail again at once, and for ever
+            self._count_bug("internal error in a timer", error)
+
+    def _count_bug(self, event: str, error: Exception) -> None:
+        self.broker.counters.internal_errors += 1
+        log.error(event, exc_info=error)
+
+    def _pass_on_alarm(self) -> None:
+        reason = self.broker.alarm
+        self.wiring.alarm = reason
+        if reason:
+            log.warning("publishers must wait", reason=reason)
+        else:
+            log.info("publishers go on")
+        for link in list(self.wiring.links.values()):
+            link.hear_alarm(reason)
+
+    # The end
+
+    def shut_down(self) -> None:
+        """Accept nobody any more and have every machine say good-bye. Turns go on until `connections` is 0."""
+        self.broker.stopping = True
+        for fd in list(self._acceptors):
+            self.release(fd)
+        for link in list(self.wiring.links.values()):
+            link.shut_down()
+
+    def close(self) -> None:
+        """End every connection now, and release what they hold."""
+        for link in list(self.wiring.links.values()):
+            link.abort()
+        self._poller.close()

@@ -1,0 +1,129 @@
+"""The broker as a process: everything is built and opened here, runs until a signal, and is taken down in order."""
+
+import gc
+import resource
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from typing import Final
+
+import structlog
+import trio
+
+from core.broker import Broker
+from gateway import forwarding
+from gateway.accounts import Accounts
+from gateway.config import Config
+from gateway.listeners import Door, Listening, open_doors
+from gateway.logins import Logins
+from gateway.loop import Loop
+from gateway.poller import open_poller
+from gateway.reactor import Reactor
+from gateway.version import VERSION
+
+DRAIN_S: Final = 3.0  # from the first signal until the connections that are left are cut
+RESERVED_DESCRIPTORS: Final = 64  # for everything but clients
+UNIQUE_BYTES: Final = 16  # of randomness in generated names
+
+STOPPED: Final = 0
+CUT_SHORT: Final = 1  # a second signal came while clients were told
+
+# Young objects of a batch die with it. Looking for cycles among them 100 times less often than by default is worth
+# looking at more of them each time.
+GC_THRESHOLDS: Final = (50_000, 20, 20)
+
+log = structlog.get_logger("dragoman.server")
+
+
+async def serve(config: Config, started: Callable[[Sequence[Listening]], None]) -> int:
+    """Run a broker until SIGINT or SIGTERM and return its exit code; a second signal does not wait for clients.
+
+    `started` is called once everything listens. ListenError when a listener cannot be opened.
+    """
+    accounts = Accounts(config)
+    broker = build_broker(config, accounts)
+    poller = open_poller()
+    logins = Logins(accounts, broker.timers)
+    reactor = Reactor(broker, poller, logins)
+    loop = Loop(reactor, poller)
+    doors: list[Door] = []
+    thresholds = gc.get_threshold()
+    code = STOPPED
+    try:
+        # Signals first: whoever sees that something listens may rely on a signal to end it in order.
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            doors = open_doors(config.listener, reactor, connections_limit(config))
+            _quiet_the_collector()
+            started([door.listening for door in doors])
+            async with trio.open_nursery() as nursery:
+                logins.start(nursery, loop)
+                nursery.start_soon(_run_to_the_end, loop, nursery.cancel_scope)
+                await _next_signal(signals)
+                _stop_accepting(doors)
+                reactor.shut_down()
+                loop.drain()
+                with trio.move_on_after(DRAIN_S):
+                    await _next_signal(signals)
+                    code = CUT_SHORT
+                nursery.cancel_scope.cancel()
+        log.info("stopped")
+    finally:
+        _stop_accepting(doors)
+        reactor.close()
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+    return code
+
+
+def build_broker(config: Config, accounts: Accounts) -> Broker:
+    """Return a broker with the virtual hosts, users, limits and rules of the configuration."""
+    broker = Broker(
+        lambda: secrets.token_urlsafe(UNIQUE_BYTES),
+        version=VERSION,
+        memory_limit_bytes=config.limits.memory_bytes,
+        message_limit_bytes=config.limits.message_bytes,
+    )
+    broker.clock.now = trio.current_time()
+    broker.clock.wall = time.time()
+    broker.users = accounts.users
+    for name in config.vhosts:
+        if name not in broker.vhosts:
+            broker.add_vhost(name)
+    forwarding.install(config, broker)
+    return broker
+
+
+def connections_limit(config: Config) -> int:
+    """Return how many clients can be connected: what is configured, or less where the system gives fewer descriptors."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # macOS has a lower bound of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    possible = soft - RESERVED_DESCRIPTORS if soft != resource.RLIM_INFINITY else config.limits.connections
+    if possible < config.limits.connections and "connections" in config.limits.model_fields_set:
+        log.warning("fewer connections than configured", possible=possible, configured=config.limits.connections)
+    return max(1, min(config.limits.connections, possible))
+
+
+async def _run_to_the_end(loop: Loop, everything: trio.CancelScope) -> None:
+    await loop.run()
+    everything.cancel()
+
+
+async def _next_signal(signals: AsyncIterator[int]) -> None:
+    number = await anext(signals)
+    log.info("stopping", signal=signal.Signals(number).name)
+
+
+def _stop_accepting(doors: list[Door]) -> None:
+    for door in doors:
+        door.close()
+
+
+def _quiet_the_collector() -> None:
+    gc.collect()
+    gc.freeze()  # what is there now stays there: it need not be looked at again
+    gc.set_threshold(*GC_THRESHOLDS)
