@@ -19,7 +19,7 @@ DEFAULT_EXCHANGE_RESOURCE: Final = "amq.default"  # the name that stands for the
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class NamePattern:
-    """A pattern that must match a whole name."""
+    """A pattern on names. Whether it must match the whole name is the pattern's own affair."""
 
     def matches(self, name: str) -> bool:
         """Tell whether `name` is covered, in time linear in its length."""
@@ -77,7 +77,8 @@ def authorize(user: User, vhost: str, operation: int, kind: str, name: str, topi
     the pattern (read) where the resource is a topic exchange.
     """
     permission = user.permissions.get(vhost)
-    if permission is None or not permission.patterns[operation].matches(name or DEFAULT_EXCHANGE_RESOURCE):
+    name = name or DEFAULT_EXCHANGE_RESOURCE
+    if permission is None or not permission.patterns[operation].matches(name):
         raise Denied(f"access to {kind} '{name}' in vhost '{vhost}' refused for user '{user.name}'")
     if topic is None:
         return

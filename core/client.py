@@ -1,7 +1,7 @@
 """What one connected client may do: each method asks `authorize` and then acts on the virtual host.
 
 This is the face of the core that the protocols call. A method raises a BrokerError when the request cannot be met, and
-then nothing has changed.
+then nothing has changed. Permissions are asked first, so that nobody learns of names that he has no right to.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,8 @@ from collections.abc import Callable
 from mypy_extensions import mypyc_attr
 
 from core.access import CONFIGURE, READ, WRITE, User, authorize
-from core.model.errors import Denied, ExclusiveUse, InUse, Locked, Mismatch, NotFound
+from core.model.equivalence import EXCHANGE_ARGUMENTS, QUEUE_ARGUMENTS, check_arguments, check_same
+from core.model.errors import Denied, ExclusiveUse, InUse, Locked, NotFound
 from core.model.message import Address, Message
 from core.model.names import DEFAULT_EXCHANGE, RESERVED_PREFIX, TOPIC_SPACE, check_name, check_not_reserved
 from core.model.properties import Headers
@@ -20,7 +21,7 @@ from core.queueing.transaction import Transaction, settle
 from core.routing.binding import Binding
 from core.routing.exchange import Exchange
 from core.routing.pattern import Pattern
-from core.routing.sink import Sink
+from core.routing.sink import Sink, take_all
 from core.vhost import VirtualHost
 
 
@@ -65,9 +66,9 @@ class Client:
 
     def find_exchange(self, name: str) -> Exchange:
         """Return an exchange (a passive declare); any permission on it will do."""
-        exchange = self.vhost.exchange(name)
+        self._check_not_default(name)
         self._authorize_any("exchange", name)
-        return exchange
+        return self.vhost.exchange(name)
 
     def declare_exchange(
         self,
@@ -80,8 +81,7 @@ class Client:
         arguments: Headers | None = None,
     ) -> Exchange:
         """Create an exchange, or check that the existing one is the same; Mismatch when it is not."""
-        if name == DEFAULT_EXCHANGE:
-            raise Denied("operation not permitted on the default exchange")
+        self._check_not_default(name)
         check_name("exchange", name)
         self.authorize(CONFIGURE, "exchange", name)
         arguments = arguments if arguments is not None else {}
@@ -95,20 +95,19 @@ class Client:
             exchange.arguments = arguments
             return exchange
         what = f"exchange '{name}' in vhost '{self.vhost.name}'"
-        _check_same("type", what, kind, exchange.kind)
-        _check_same("durable", what, durable, exchange.durable)
-        _check_same("auto_delete", what, auto_delete, exchange.auto_delete)
-        _check_same("internal", what, internal, exchange.internal)
-        _check_arguments(what, arguments, exchange.arguments)
+        check_same("type", what, kind, exchange.kind)
+        check_same("durable", what, durable, exchange.durable)
+        check_same("auto_delete", what, auto_delete, exchange.auto_delete)
+        check_same("internal", what, internal, exchange.internal)
+        check_arguments(EXCHANGE_ARGUMENTS, what, arguments, exchange.arguments)
         return exchange
 
     def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
         """Delete an exchange; one that is missing counts as deleted."""
-        if name == DEFAULT_EXCHANGE:
-            raise Denied("operation not permitted on the default exchange")
-        self.authorize(CONFIGURE, "exchange", name)
+        self._check_not_default(name)
         if name.startswith(RESERVED_PREFIX):
             raise Denied(f"deletion of system exchange '{name}' in vhost '{self.vhost.name}' not allowed")
+        self.authorize(CONFIGURE, "exchange", name)
         exchange = self.vhost.exchanges.get(name)
         if exchange is None:
             return
@@ -120,8 +119,8 @@ class Client:
 
     def find_queue(self, name: str) -> Queue:
         """Return a queue (a passive declare); any permission on it will do."""
-        queue = self.vhost.queue(name)
         self._authorize_any("queue", name)
+        queue = self.vhost.queue(name)
         self._check_not_locked(queue)
         return queue
 
@@ -150,11 +149,12 @@ class Client:
             check_not_reserved("queue", name)
             return self._create_queue(name, durable, exclusive, auto_delete, arguments)
         self._check_not_locked(queue)
+        if exclusive != (queue.owner is not None):
+            raise self._locked(queue)
         what = f"queue '{name}' in vhost '{self.vhost.name}'"
-        _check_same("durable", what, durable and not exclusive, queue.durable)
-        _check_same("exclusive", what, exclusive, queue.owner is not None)
-        _check_same("auto_delete", what, auto_delete, queue.auto_delete)
-        _check_arguments(what, arguments, queue.arguments)
+        check_same("durable", what, durable and not exclusive, queue.durable)
+        check_same("auto_delete", what, auto_delete, queue.auto_delete)
+        check_arguments(QUEUE_ARGUMENTS, what, arguments, queue.arguments)
         return queue
 
     def _create_queue(self, name: str, durable: bool, exclusive: bool, auto_delete: bool, arguments: Headers) -> Queue:
@@ -189,43 +189,41 @@ class Client:
 
     def bind_queue(self, queue_name: str, exchange_name: str, key: str, arguments: Headers) -> None:
         """Bind a queue to an exchange; an equal binding stays as it is."""
-        queue, exchange = self._queue_and_exchange(queue_name, exchange_name, key)
+        self._authorize_binding("queue", queue_name, exchange_name, key)
+        exchange = self.vhost.exchange(exchange_name)
+        queue = self.vhost.queue(queue_name)
+        self._check_not_locked(queue)
         self.vhost.bind(exchange, Binding(queue, key, arguments))
 
     def unbind_queue(self, queue_name: str, exchange_name: str, key: str, arguments: Headers) -> None:
-        """Remove a binding; one that is missing counts as removed."""
-        queue, exchange = self._queue_and_exchange(queue_name, exchange_name, key)
-        self.vhost.unbind(exchange, Binding(queue, key, arguments).identity)
+        """Remove a binding; one that is missing, with its queue or exchange or without, counts as removed."""
+        self._authorize_binding("queue", queue_name, exchange_name, key)
+        exchange = self.vhost.exchanges.get(exchange_name)
+        queue = self.vhost.queues.get(queue_name)
+        if exchange is not None and queue is not None:
+            self._check_not_locked(queue)
+            self.vhost.unbind(exchange, Binding(queue, key, arguments).identity)
 
     def bind_exchange(self, destination: str, source: str, key: str, arguments: Headers) -> None:
         """Bind exchange `source` to exchange `destination` (RabbitMQ's exchange.bind)."""
-        to, exchange = self._both_exchanges(destination, source, key)
-        self.vhost.bind(exchange, Binding(to, key, arguments))
+        self._check_not_default(destination)
+        self._authorize_binding("exchange", destination, source, key)
+        exchange = self.vhost.exchange(source)
+        self.vhost.bind(exchange, Binding(self.vhost.exchange(destination), key, arguments))
 
     def unbind_exchange(self, destination: str, source: str, key: str, arguments: Headers) -> None:
-        """Remove a binding between exchanges; one that is missing counts as removed."""
-        to, exchange = self._both_exchanges(destination, source, key)
-        self.vhost.unbind(exchange, Binding(to, key, arguments).identity)
+        """Remove a binding between exchanges; one that is missing, with its ends or without, counts as removed."""
+        self._check_not_default(destination)
+        self._authorize_binding("exchange", destination, source, key)
+        exchange = self.vhost.exchanges.get(source)
+        to = self.vhost.exchanges.get(destination)
+        if exchange is not None and to is not None:
+            self.vhost.unbind(exchange, Binding(to, key, arguments).identity)
 
-    def _queue_and_exchange(self, queue_name: str, exchange_name: str, key: str) -> tuple[Queue, Exchange]:
-        queue = self.vhost.queue(queue_name)
-        self._check_not_locked(queue)
-        self.authorize(WRITE, "queue", queue_name)
-        return queue, self._source(exchange_name, key)
-
-    def _both_exchanges(self, destination: str, source: str, key: str) -> tuple[Exchange, Exchange]:
-        if destination == DEFAULT_EXCHANGE:
-            raise Denied("operation not permitted on the default exchange")
-        to = self.vhost.exchange(destination)
-        self.authorize(WRITE, "exchange", destination)
-        return to, self._source(source, key)
-
-    def _source(self, name: str, key: str) -> Exchange:
-        if name == DEFAULT_EXCHANGE:
-            raise Denied("operation not permitted on the default exchange")
-        exchange = self.vhost.exchange(name)
-        self.authorize(READ, "exchange", name, key if exchange.kind == "topic" else None)
-        return exchange
+    def _authorize_binding(self, kind: str, destination: str, source: str, key: str) -> None:
+        self._check_not_default(source)
+        self.authorize(WRITE, kind, destination)
+        self.authorize(READ, "exchange", source, self._topic(source, key))
 
     # Topic subscriptions
 
@@ -242,8 +240,8 @@ class Client:
 
     def target(self, exchange_name: str, key: str) -> Target:
         """Return where to publish, once the client may write there."""
+        self.authorize(WRITE, "exchange", exchange_name, self._topic(exchange_name, key))
         exchange = self.vhost.exchange(exchange_name)
-        self.authorize(WRITE, "exchange", exchange_name, key if exchange.kind == "topic" else None)
         if exchange.internal:
             raise Denied(f"cannot publish to internal exchange '{exchange_name}' in vhost '{self.vhost.name}'")
         return Target(exchange, exchange.address(key))
@@ -262,10 +260,7 @@ class Client:
             if publisher is not None:
                 publisher.confirmed(tag, routed=False)
             return False
-        accepted = True
-        for sink in sinks:
-            if not sink.take(message):
-                accepted = False
+        accepted = take_all(sinks, message)
         if publisher is not None:
             if accepted:
                 publisher.confirmed(tag, routed=True)
@@ -278,7 +273,12 @@ class Client:
         accepted = True
         for exchange, message in transaction.publishes:
             self.counters.published += 1
-            if not exchange.take(message):
+            if exchange.deleted:  # since it was added; one of the same name may have taken its place
+                exchange = self.vhost.exchanges.get(exchange.name, exchange)
+            sinks = exchange.route(message).sinks
+            if not sinks:
+                self.counters.unroutable += 1
+            elif not take_all(sinks, message):
                 accepted = False
         for entry, outcome in transaction.settlements:
             settle(entry, outcome)
@@ -306,6 +306,8 @@ class Client:
     def cancel(self, queue: Queue, consumer: Consumer) -> None:
         """Stop lending to `consumer`; what it holds stays with it until it is settled."""
         self.vhost.cancel(queue, consumer)
+        if queue.deleted and self._exclusive.get(queue.name) is queue:
+            del self._exclusive[queue.name]  # it was auto-delete
 
     def get(self, queue_name: str) -> tuple[Queue, Entry | None]:
         """Lend one entry (AMQP `basic.get`)."""
@@ -319,18 +321,29 @@ class Client:
         self._exclusive.clear()
 
     def _readable_queue(self, name: str) -> Queue:
+        self.authorize(READ, "queue", name)
         queue = self.vhost.queue(name)
         self._check_not_locked(queue)
-        self.authorize(READ, "queue", name)
         return queue
+
+    def _check_not_default(self, exchange_name: str) -> None:
+        if exchange_name == DEFAULT_EXCHANGE:
+            raise Denied("operation not permitted on the default exchange")
+
+    def _topic(self, exchange_name: str, key: str) -> str | None:
+        exchange = self.vhost.exchanges.get(exchange_name)
+        return key if exchange is not None and exchange.kind == "topic" else None
 
     def _check_not_locked(self, queue: Queue) -> None:
         if queue.owner is not None and queue.owner is not self:
-            raise Locked(
-                f"cannot obtain exclusive access to locked queue '{queue.name}' in vhost '{self.vhost.name}'. It could be "
-                "originally declared on another connection or the exclusive property value does not match that of the "
-                "original declaration."
-            )
+            raise self._locked(queue)
+
+    def _locked(self, queue: Queue) -> Locked:
+        return Locked(
+            f"cannot obtain exclusive access to locked queue '{queue.name}' in vhost '{self.vhost.name}'. It could be "
+            "originally declared on another connection or the exclusive property value does not match that of the "
+            "original declaration."
+        )
 
     def _authorize_any(self, kind: str, name: str) -> None:
         for operation in (CONFIGURE, WRITE):
@@ -340,23 +353,3 @@ class Client:
                 continue
             return
         self.authorize(READ, kind, name)
-
-
-def _check_same(attribute: str, what: str, received: object, current: object) -> None:
-    if received != current:
-        raise Mismatch(
-            f"inequivalent arg '{attribute}' for {what}: received {_shown(received)} but current is {_shown(current)}"
-        )
-
-
-def _check_arguments(what: str, received: Headers, current: Headers) -> None:
-    for name in sorted({*received, *current}):
-        _check_same(name, what, received.get(name), current.get(name))
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "'true'" if value else "'false'"
-    return f"'{value}'"

@@ -10,6 +10,7 @@ class Counters:
         self.delivered = 0
         self.connections_opened = 0
         self.connections_closed = 0
+        self.internal_errors = 0  # bugs that cost a connection; each is in the log
         self.dropped: dict[str, int] = {}  # messages given up, by reason
         self.lost: dict[str, int] = {}  # properties that another protocol could not carry, by reason
 

@@ -10,12 +10,12 @@ from core.queueing.consumer import Consumer
 from core.queueing.queue import Queue, Surroundings
 from core.queueing.retained import RetainedMessages
 from core.queueing.session import Session
-from core.routing.binding import Binding
+from core.routing.binding import Binding, Identity
 from core.routing.composite import ForwardingRules, ForwardTarget, Publishes
 from core.routing.exchange import Exchange
 from core.routing.exchanges import TYPES
 from core.routing.exchanges.direct import DirectExchange
-from core.routing.sink import Sink
+from core.routing.sink import Sink, take_all
 
 
 class VirtualHost(Publishes):
@@ -29,7 +29,7 @@ class VirtualHost(Publishes):
         self.queues: dict[str, Queue] = {}
         self.sessions: dict[str, Session] = {}
         self.retained = RetainedMessages()
-        self._bound: dict[Sink, list[tuple[Exchange, tuple[int, str, str]]]] = {}  # bindings that lead to a sink
+        self._bound: dict[Sink, dict[tuple[str, Identity], Exchange]] = {}  # bindings that lead to a sink
         self.default_exchange: Exchange = DirectExchange(DEFAULT_EXCHANGE, self.forwarding)
         self.exchanges[DEFAULT_EXCHANGE] = self.default_exchange
         for exchange_name, kind in PREDECLARED_EXCHANGES:
@@ -67,12 +67,17 @@ class VirtualHost(Publishes):
         return queue
 
     def remove_exchange(self, exchange: Exchange) -> None:
-        """Delete an exchange with all bindings from and to it."""
-        exchange.deleted = True
-        del self.exchanges[exchange.name]
-        for identity in list(exchange.bindings):
-            self.unbind(exchange, identity)
-        self.unbind_all(exchange)
+        """Delete an exchange with all bindings from and to it, and auto-delete exchanges that this leaves idle."""
+        pending = [exchange]  # a loop: a chain of auto-delete exchanges may be longer than the stack is deep
+        while pending:
+            exchange = pending.pop()
+            if exchange.deleted:
+                continue
+            exchange.deleted = True
+            del self.exchanges[exchange.name]
+            for identity in list(exchange.bindings):
+                self._unbind(exchange, identity)
+            pending.extend(self._unbind_all(exchange))
 
     def remove_queue(self, queue: Queue) -> int:
         """Delete a queue with its bindings, cancel its consumers; return how many entries were ready."""
@@ -86,31 +91,44 @@ class VirtualHost(Publishes):
         """Add a binding; False when it exists already."""
         if not source.bind(binding):
             return False
-        self._bound.setdefault(binding.sink, []).append((source, binding.identity))
+        self._bound.setdefault(binding.sink, {})[source.name, binding.identity] = source
         return True
 
-    def unbind(self, source: Exchange, identity: tuple[int, str, str]) -> bool:
+    def unbind(self, source: Exchange, identity: Identity) -> bool:
         """Remove a binding; False when there is none. An auto-delete exchange goes with its last one."""
-        binding = source.bindings.get(identity)
-        if binding is None:
+        if not self._unbind(source, identity):
             return False
-        source.unbind(identity)
-        held = self._bound.get(binding.sink, [])
-        held.remove((source, identity))
-        if not held:
-            self._bound.pop(binding.sink, None)
-        if source.auto_delete and not source.bindings and not source.deleted:
+        if source.auto_delete and not source.bindings:
             self.remove_exchange(source)
         return True
 
     def unbind_all(self, sink: Sink) -> None:
         """Remove every binding that leads to `sink`."""
-        for source, identity in list(self._bound.get(sink, [])):
-            self.unbind(source, identity)
+        for exchange in self._unbind_all(sink):
+            self.remove_exchange(exchange)
+
+    def _unbind(self, source: Exchange, identity: Identity) -> bool:
+        binding = source.bindings.get(identity)
+        if binding is None:
+            return False
+        source.unbind(identity)
+        held = self._bound[binding.sink]
+        del held[source.name, identity]
+        if not held:
+            del self._bound[binding.sink]
+        return True
+
+    def _unbind_all(self, sink: Sink) -> list[Exchange]:
+        idle: list[Exchange] = []  # auto-delete exchanges that lost their last binding
+        for (_, identity), source in list(self._bound.get(sink, {}).items()):
+            self._unbind(source, identity)
+            if source.auto_delete and not source.bindings:
+                idle.append(source)
+        return idle
 
     def bindings_to(self, sink: Sink) -> list[tuple[Exchange, Binding]]:
         """Return the bindings that lead to `sink`."""
-        return [(source, source.bindings[identity]) for source, identity in self._bound.get(sink, [])]
+        return [(source, source.bindings[identity]) for (_, identity), source in self._bound.get(sink, {}).items()]
 
     def cancel(self, queue: Queue, consumer: Consumer) -> None:
         """Take a consumer off its queue. An auto-delete queue goes with its last consumer."""
@@ -124,6 +142,7 @@ class VirtualHost(Publishes):
             self.surroundings.counters.drop("forward_target_missing")
             return True
         message.address = exchange.address(target.key)
-        if not exchange.route(message).sinks:
+        sinks = exchange.route(message).sinks
+        if not sinks:
             self.surroundings.counters.unroutable += 1
-        return exchange.take(message)
+        return take_all(sinks, message)

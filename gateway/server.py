@@ -13,6 +13,7 @@ import structlog
 import trio
 
 from core.broker import Broker
+from core.counters import Counters
 from gateway import forwarding
 from gateway.accounts import Accounts
 from gateway.config import Config
@@ -68,7 +69,7 @@ async def serve(config: Config, started: Callable[[Sequence[Listening]], None]) 
                     await _next_signal(signals)
                     code = CUT_SHORT
                 nursery.cancel_scope.cancel()
-        log.info("stopped")
+        log.info("stopped", **totals(broker.counters))
     finally:
         _stop_accepting(doors)
         reactor.close()
@@ -106,6 +107,19 @@ def connections_limit(config: Config) -> int:
     if possible < config.limits.connections and "connections" in config.limits.model_fields_set:
         log.warning("fewer connections than configured", possible=possible, configured=config.limits.connections)
     return max(1, min(config.limits.connections, possible))
+
+
+def totals(counters: Counters) -> dict[str, int | dict[str, int]]:
+    """Return what the broker has done since its start, without what never happened."""
+    found: dict[str, int | dict[str, int]] = {
+        "published": counters.published,
+        "delivered": counters.delivered,
+        "unroutable": counters.unroutable,
+        "dropped": counters.dropped,
+        "lost_properties": counters.lost,
+        "internal_errors": counters.internal_errors,
+    }
+    return {name: count for name, count in found.items() if count}
 
 
 async def _run_to_the_end(loop: Loop, everything: trio.CancelScope) -> None:

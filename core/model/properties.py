@@ -30,6 +30,7 @@ class Timestamp:
         return f"Timestamp({self.seconds})"
 
 
+@mypyc_attr(acyclic=True)
 class Properties:
     """What a publisher said about a message. `None` means that it said nothing.
 
@@ -52,7 +53,7 @@ class Properties:
         self.app_id: str | None = None
 
 
-@mypyc_attr(allow_interpreted_subclasses=True)
+@mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
 class Native:
     """The properties of one message as its protocol received them. Immutable, so that messages may share one."""
 

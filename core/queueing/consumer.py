@@ -7,7 +7,7 @@ from mypy_extensions import mypyc_attr
 from core.queueing.credit import UNLIMITED, Credit
 
 if TYPE_CHECKING:
-    from core.queueing.entry import Entry
+    from core.queueing.entry import Entry, Lender
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -25,8 +25,9 @@ class Consumer:
         self.settles = settles
         self.exclusive = False
         self.suspended = False
-        self.attached = False  # whether a queue lends to it; written by the queue only
+        self.lender: Lender | None = None  # the queue that lends to it; written by the queue only
         self.in_ring = False  # whether the queue counts on this consumer; written by the queue only
+        self.turn = 0  # when it was last served, among those that share its credit; written by Credit only
 
     def willing(self) -> bool:
         """Tell whether the next entry may be lent to this consumer."""

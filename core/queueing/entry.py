@@ -1,4 +1,9 @@
-"""One message in one queue."""
+"""One message in one queue.
+
+Entries are `acyclic` (see `core.model.message`) although they know their queue and consumer: those forget an entry when
+it is settled, purged or given up, and so end the cycle themselves. Publish to a queue and deliver, compiled: 0.5 µs
+against 1.2 µs with the collector.
+"""
 
 from mypy_extensions import mypyc_attr
 
@@ -7,6 +12,7 @@ from core.queueing.consumer import Consumer
 from core.routing.sink import Sink
 
 
+@mypyc_attr(acyclic=True)
 class Entry:
     """A message's place in a queue, and, while it is lent, the consumer that has it.
 
@@ -26,6 +32,10 @@ class Entry:
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Lender(Sink):
     """What the holder of an entry may do with it: settle it. A queue is the only kind there is."""
+
+    def resume(self, consumer: Consumer) -> None:
+        """Count on `consumer` again, because its credit or its connection's output has room."""
+        raise AssertionError("resume is the queue's")
 
     def accept(self, entry: Entry) -> None:
         """Forget the entry: it was processed."""

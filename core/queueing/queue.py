@@ -14,8 +14,9 @@ from core.model.properties import Headers
 from core.queueing.consumer import Consumer
 from core.queueing.credit import UNLIMITED
 from core.queueing.entry import Entry, Lender
+from core.queueing.expiry import HeadExpiry
 from core.routing.sink import Sink
-from core.timers import Clock
+from core.timers import NEVER, Clock, Timers
 
 DROP_HEAD: Final = 0
 REJECT_PUBLISH: Final = 1
@@ -34,6 +35,7 @@ class Surroundings:
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.timers = Timers(clock)
         self.usage = Usage()
         self.counters = Counters()
         self.woken: list[Queue] = []  # queues with something to hand over; run by the broker
@@ -63,6 +65,7 @@ class Queue(Lender):
         self._ring: deque[Consumer] = deque()  # consumers to ask, in turn; those without credit are left out
         self._next_sequence = 1
         self._woken = False
+        self._expiry: HeadExpiry | None = None  # made for the first entry that can expire
 
     @property
     def ready_count(self) -> int:
@@ -94,6 +97,8 @@ class Queue(Lender):
                 return True
         self._ready.append(entry)
         self._hold(size)
+        if message.expires_at != 0.0:
+            self._watch(message.expires_at)
         return True
 
     def _make_room(self, size: int) -> bool:
@@ -130,8 +135,10 @@ class Queue(Lender):
             if self._expired(entry.message):
                 self._surroundings.counters.drop("expired")
                 continue
+            self._surroundings.counters.delivered += 1
             entry.attempts += 1
             entry.consumer = NOBODY
+            NOBODY.credit -= 1
             self.unsettled_count += 1
             self._surroundings.usage.held_bytes += len(entry.message.body) + ENTRY_COST_BYTES
             return entry
@@ -158,7 +165,13 @@ class Queue(Lender):
                 return consumer
             consumer.in_ring = False
             ring.popleft()
+            self._wait_for_shared(consumer)
         return None
+
+    def _wait_for_shared(self, consumer: Consumer) -> None:
+        shared = consumer.shared
+        if shared is not None and shared.available <= 0:
+            shared.wait(consumer)
 
     def _lend(self, entry: Entry, consumer: Consumer) -> None:
         self._surroundings.counters.delivered += 1
@@ -168,7 +181,7 @@ class Queue(Lender):
             consumer.credit -= 1
             shared = consumer.shared
             if shared is not None:
-                shared.available -= 1
+                shared.take(consumer)
             self.unsettled_count += 1
             self._surroundings.usage.held_bytes += len(entry.message.body) + ENTRY_COST_BYTES
         try:
@@ -191,6 +204,8 @@ class Queue(Lender):
         entry.redelivered = True
         heapq.heappush(self._returned, (entry.sequence, entry))
         self._hold(len(entry.message.body))
+        if entry.message.expires_at != 0.0:
+            self._watch(entry.message.expires_at)
         self.wake()
 
     def _take_back(self, entry: Entry) -> bool:
@@ -203,7 +218,7 @@ class Queue(Lender):
         consumer.credit += 1
         shared = consumer.shared
         if shared is not None:
-            shared.available += 1
+            shared.give_back()
         if not consumer.in_ring:
             self.resume(consumer)
         return True
@@ -213,23 +228,30 @@ class Queue(Lender):
     def add(self, consumer: Consumer) -> None:
         """Start lending to `consumer`."""
         self.consumers.append(consumer)
-        consumer.attached = True
+        consumer.lender = self
         self.had_consumer = True
         self.resume(consumer)
 
     def remove(self, consumer: Consumer) -> None:
         """Stop lending to `consumer`; what it holds stays lent until it is settled."""
-        if not consumer.attached:
+        if consumer.lender is not self:
             return
-        consumer.attached = False
+        self._let_go(consumer)
         self.consumers.remove(consumer)
         if consumer.in_ring:
             consumer.in_ring = False
             self._ring.remove(consumer)
 
+    def _let_go(self, consumer: Consumer) -> None:
+        consumer.lender = None
+        if consumer.shared is not None:
+            consumer.shared.forget(consumer)
+
     def resume(self, consumer: Consumer) -> None:
-        """Count on `consumer` again, because its credit or its connection's output has room."""
-        if consumer.in_ring or not consumer.attached or not consumer.willing():
+        if consumer.in_ring or consumer.lender is not self:
+            return
+        if not consumer.willing():
+            self._wait_for_shared(consumer)
             return
         consumer.in_ring = True
         self._ring.append(consumer)
@@ -242,6 +264,24 @@ class Queue(Lender):
             self._surroundings.woken.append(self)
 
     # Emptying
+
+    def _watch(self, expires_at: float) -> None:
+        expiry = self._expiry
+        if expiry is None:
+            expiry = self._expiry = HeadExpiry(self)
+        if expires_at < expiry.deadline:
+            expiry.deadline = expires_at
+            self._surroundings.timers.watch(expiry)
+
+    def drop_expired(self) -> float:
+        """Drop what has expired at the head; return when the new head will (monotonic seconds), or NEVER."""
+        while self._ready or self._returned:
+            message = (self._returned[0][1] if self._returned else self._ready[0]).message
+            if not self._expired(message):
+                return message.expires_at or NEVER
+            self._next()
+            self._surroundings.counters.drop("expired")
+        return NEVER
 
     def purge(self) -> int:
         """Remove all ready entries and return how many there were; lent entries stay (AMQP 0-9-1 `queue.purge`)."""
@@ -259,8 +299,10 @@ class Queue(Lender):
         consumers = self.consumers
         self.consumers = []
         self._ring.clear()
+        if self._expiry is not None:
+            self._surroundings.timers.forget(self._expiry)
         for consumer in consumers:
-            consumer.attached = False
+            self._let_go(consumer)
             consumer.in_ring = False
             consumer.cancelled()
         return count

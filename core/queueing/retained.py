@@ -8,10 +8,10 @@ from typing import Final
 
 from core.model.errors import Limit
 from core.model.message import Message
-from core.routing.pattern import MANY, ONE, Pattern
+from core.routing.pattern import MANY, ONE, Pattern, words_of
 
 RETAINED_LIMIT: Final = 100_000  # messages in one virtual host
-RETAINED_LIMIT_BYTES: Final = 1 << 30  # bytes of bodies in one virtual host
+RETAINED_LIMIT_BYTES: Final = 1 << 30  # bytes of bodies and topics in one virtual host
 
 
 class Level:
@@ -37,13 +37,13 @@ class RetainedMessages:
             self.clear(key)
             return
         replaced = self.get(key)
-        size = self.bytes + len(message.body) - (len(replaced.body) if replaced is not None else 0)
+        size = self.bytes + _size(message) - (_size(replaced) if replaced is not None else 0)
         if size > RETAINED_LIMIT_BYTES or (replaced is None and self.count >= RETAINED_LIMIT):
             raise Limit(
                 f"no room to retain a message for topic '{key}': {self.count} messages, {self.bytes} bytes kept"
             )
         level = self._root
-        for word in key.split("."):
+        for word in words_of(key):
             below = level.below.get(word)
             if below is None:
                 below = level.below[word] = Level()
@@ -56,7 +56,7 @@ class RetainedMessages:
     def get(self, key: str) -> Message | None:
         """Return the retained message of one topic."""
         level: Level | None = self._root
-        for word in key.split("."):
+        for word in words_of(key):
             if level is None:
                 return None
             level = level.below.get(word)
@@ -64,7 +64,7 @@ class RetainedMessages:
 
     def clear(self, key: str) -> None:
         """Forget the retained message of one topic, if there is one."""
-        words = key.split(".")
+        words = words_of(key)
         path = [self._root]
         for word in words:
             below = path[-1].below.get(word)
@@ -76,15 +76,21 @@ class RetainedMessages:
             return
         path[-1].message = None
         self.count -= 1
-        self.bytes -= len(message.body)
+        self.bytes -= _size(message)
         for depth in range(len(words) - 1, -1, -1):
             if path[depth + 1].message is not None or path[depth + 1].below:
                 break
             del path[depth].below[words[depth]]
 
     def matching(self, pattern: Pattern, now: float) -> list[Message]:
-        """Return the retained messages whose topic matches and that have not expired by `now` (monotonic seconds)."""
-        return [message for message in self._select(pattern) if not 0.0 < message.expires_at <= now]
+        """Return the retained messages whose topic matches; those that have expired by `now` (monotonic) are cleared."""
+        found: list[Message] = []
+        expired: list[Message] = []
+        for message in self._select(pattern):
+            (expired if 0.0 < message.expires_at <= now else found).append(message)
+        for message in expired:
+            self.clear(message.address.key)
+        return found
 
     def _select(self, pattern: Pattern) -> Iterator[Message]:
         tokens = pattern.tokens
@@ -101,13 +107,17 @@ class RetainedMessages:
                     yield level.message
                 continue
             token = tokens[position]
+            hidden = pattern.hides_dollar and level is self._root
             if token.kind == MANY:
                 pending.append((level, position + 1))
             if token.kind in {ONE, MANY}:
-                hidden = pattern.hides_dollar and level is self._root
                 after = position if token.kind == MANY else position + 1
                 pending.extend([(b, after) for word, b in level.below.items() if not (hidden and word.startswith("$"))])
             else:
                 below = level.below.get(token.text)
-                if below is not None:
+                if below is not None and not (hidden and token.text.startswith("$")):
                     pending.append((below, position + 1))
+
+
+def _size(message: Message) -> int:
+    return len(message.body) + len(message.address.key)

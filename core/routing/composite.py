@@ -1,14 +1,15 @@
 """Forwarding rules: a destination that stands for a list of others (design: composite destinations by policy).
 
-A rule is compiled into the routes of the keys that it matches, so it costs nothing where it does not apply. A message
-is forwarded by each rule once at most; that ends cycles of rules, and the message then stays where it is.
+Rules are compiled into the routes of the keys that they match, so they cost nothing where they do not apply. A message
+is forwarded by each rule once at most; that ends cycles of rules, and the message then stays where it is. Where several
+rules match, each forwards, and the original is delivered if all of them keep it.
 """
 
 from mypy_extensions import mypyc_attr
 
 from core.model.message import Message
 from core.routing.pattern import Pattern
-from core.routing.sink import Sink
+from core.routing.sink import Sink, take_all
 from core.routing.trie import Trie
 
 
@@ -41,28 +42,25 @@ class ForwardingRule:
 
 
 class ForwardingSink(Sink):
-    """One rule at work on one route, with the sinks that the message would have reached without it."""
+    """The rules at work on one route, with the sinks that the message would have reached without them."""
 
-    def __init__(self, rule: ForwardingRule, originals: list[Sink], host: Publishes) -> None:
+    def __init__(self, rules: list[ForwardingRule], originals: list[Sink], host: Publishes) -> None:
         super().__init__()
-        self._rule = rule
+        self._rules = rules
         self._originals = originals
         self._host = host
 
     def take(self, message: Message) -> bool:
+        fresh = [rule for rule in self._rules if rule.name not in message.forwarded_by]
         accepted = True
-        again = self._rule.name in message.forwarded_by
-        if self._rule.keep or again:
-            for sink in self._originals:
-                if not sink.take(message):
+        if all(rule.keep for rule in fresh):
+            accepted = take_all(self._originals, message)
+        for rule in fresh:
+            for target in rule.targets:
+                copy = message.aimed_at(message.address)
+                copy.forwarded_by = (*message.forwarded_by, rule.name)
+                if not self._host.republish(target, copy):
                     accepted = False
-        if again:
-            return accepted
-        for target in self._rule.targets:
-            copy = message.aimed_at(message.address)
-            copy.forwarded_by = (*message.forwarded_by, self._rule.name)
-            if not self._host.republish(target, copy):
-                accepted = False
         return accepted
 
 
@@ -81,7 +79,11 @@ class ForwardingRules:
         rules = self._by_exchange.get(exchange)
         if rules is None:
             return sinks
+        matching: list[ForwardingRule] = []
         for rule in rules.match(key):
             assert isinstance(rule, ForwardingRule)
-            sinks = [ForwardingSink(rule, sinks, self._host)]
-        return sinks
+            matching.append(rule)
+        if not matching:
+            return sinks
+        matching.sort(key=lambda rule: rule.name)
+        return [ForwardingSink(matching, sinks, self._host)]

@@ -9,12 +9,13 @@ from typing import ClassVar, Final
 
 from core.model.message import Address, Message
 from core.model.properties import Headers
-from core.routing.binding import Binding
+from core.routing.binding import Binding, Identity
 from core.routing.composite import ForwardingRules
 from core.routing.route import Collector, Route
-from core.routing.sink import Sink
+from core.routing.sink import Sink, take_all
 
 ROUTES_LIMIT: Final = 16_384  # keys cached by one exchange; beyond it the cache starts anew
+CACHED_KEY_LIMIT: Final = 512  # characters; longer keys (MQTT allows 65,535 bytes) are routed without being kept
 
 
 class Exchange(Sink):
@@ -30,7 +31,7 @@ class Exchange(Sink):
         self.internal = False
         self.deleted = False
         self.arguments: Headers = {}
-        self.bindings: dict[tuple[int, str, str], Binding] = {}
+        self.bindings: dict[Identity, Binding] = {}
         self.upstream: list[Exchange] = []  # exchanges with a binding that leads here; one item for each binding
         self._forwarding = forwarding
         self._routes: dict[str, Route] = {}
@@ -63,7 +64,7 @@ class Exchange(Sink):
         self.forget_routes(binding)
         return True
 
-    def unbind(self, identity: tuple[int, str, str]) -> bool:
+    def unbind(self, identity: Identity) -> bool:
         """Remove the binding with this identity; False when there is none."""
         binding = self.bindings.pop(identity, None)
         if binding is None:
@@ -106,9 +107,11 @@ class Exchange(Sink):
                     collector.add(sink)
 
     def address(self, key: str) -> Address:
-        """Return the one address object for this exchange and key."""
+        """Return the address object for this exchange and key, the same one each time while it is cached."""
         address = self._addresses.get(key)
         if address is None:
+            if len(key) > CACHED_KEY_LIMIT:
+                return Address(self.name, key)
             if len(self._addresses) >= ROUTES_LIMIT:
                 self._addresses.clear()
             address = self._addresses[key] = Address(self.name, key)
@@ -119,6 +122,8 @@ class Exchange(Sink):
         key = message.address.key
         route = self._routes.get(key)
         if route is None:
+            if len(key) > CACHED_KEY_LIMIT:
+                return self._find(key, message)
             route = self._find(key, None)
             if len(self._routes) >= ROUTES_LIMIT:
                 self._routes.clear()
@@ -129,11 +134,7 @@ class Exchange(Sink):
 
     def take(self, message: Message) -> bool:
         """Route the message; False when a sink refused it."""
-        accepted = True
-        for sink in self.route(message).sinks:
-            if not sink.take(message):
-                accepted = False
-        return accepted
+        return take_all(self.route(message).sinks, message)
 
     def _find(self, key: str, message: Message | None) -> Route:
         collector = Collector(key, message)

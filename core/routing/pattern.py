@@ -60,10 +60,15 @@ class Pattern:
         return f"Pattern({self.tokens!r})"
 
 
+def words_of(topic: str) -> list[str]:
+    """Return the words of a topic. The empty topic has none, so that `#` matches it and `*` does not, as in RabbitMQ."""
+    return topic.split(".") if topic else []
+
+
 def parse_binding_key(key: str) -> Pattern:
     """Parse the binding key of a topic exchange: `*` is one word, `#` is zero or more (AMQP 0-9-1 §3.1.3.3)."""
     tokens: list[Token] = []
-    for word in key.split("."):
+    for word in words_of(key):
         if word == "#":
             if not tokens or tokens[-1].kind != MANY:  # "#.#" matches what "#" matches
                 tokens.append(MANY_WORDS)

@@ -33,9 +33,12 @@ class Collector:
         return True
 
     def add(self, sink: Sink) -> None:
-        members = self._groups.setdefault(sink.group, [])
+        """Note that a binding leads to `sink`."""
+        group = sink.group
+        members = self._groups.setdefault(group if group is not None else sink, [])
         if sink not in members:
             members.append(sink)
 
     def sinks(self) -> list[Sink]:
+        """Return one sink for each group."""
         return [members[0].merged(members[1:]) if len(members) > 1 else members[0] for members in self._groups.values()]

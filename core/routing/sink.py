@@ -10,11 +10,11 @@ class Sink:
     """Takes messages: a queue keeps them, a direct subscription passes them on, an exchange routes them further.
 
     Sinks with the same `group` receive one copy of a message however many of them match. What that one copy looks
-    like is decided by `merged`, once for each route and not for each message.
+    like is decided by `merged`, once for each route and not for each message. A sink without a group stands alone.
     """
 
     def __init__(self) -> None:
-        self.group: object = self
+        self.group: object = None
 
     def take(self, message: Message) -> bool:
         """Take responsibility for the message; False means that it was refused and the publisher must be told."""
@@ -23,3 +23,12 @@ class Sink:
     def merged(self, others: "list[Sink]") -> "Sink":
         """Return the sink that stands for this one and the `others` of the same group."""
         return self
+
+
+def take_all(sinks: list[Sink], message: Message) -> bool:
+    """Give the message to every sink; False when one of them refused it."""
+    accepted = True
+    for sink in sinks:
+        if not sink.take(message):
+            accepted = False
+    return accepted

@@ -1,21 +1,23 @@
 """One trie of topic patterns for every protocol: AMQP binding keys, MQTT filters and STOMP wildcards.
 
 Matching visits only the branches that the topic's words select, so its cost does not grow with the patterns that do
-not match. It is iterative, and visits each (node, position) at most once, so `#.#.#.#` against a long topic is
-bounded by the product of both lengths and not by the number of ways to split the topic.
+not match. It is iterative, and visits each (node, position) at most once: a node below `#` may stay where it is while
+the topic goes on, so `#.a.#.a.#` against a long topic costs the product of both lengths and not the number of ways to
+split the topic.
 """
 
-from core.routing.pattern import MANY, WORD, Pattern, Token
+from core.routing.pattern import MANY, WORD, Pattern, Token, words_of
 
 
 class Node:
     """The patterns that share a prefix of tokens."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stays: bool = False) -> None:
+        self.stays = stays  # the last token of the prefix takes any number of words
         self.words: dict[str, Node] = {}
         self.one: Node | None = None
         self.many: Node | None = None
-        self.values: list[object] = []  # those whose pattern ends here
+        self.values: dict[int, object] = {}  # those whose pattern ends here, by identity: thousands may share one
 
     def child(self, token: Token) -> "Node | None":
         if token.kind == WORD:
@@ -23,7 +25,7 @@ class Node:
         return self.many if token.kind == MANY else self.one
 
     def attach(self, token: Token) -> "Node":
-        node = Node()
+        node = Node(stays=token.kind == MANY)
         if token.kind == WORD:
             self.words[token.text] = node
         elif token.kind == MANY:
@@ -45,21 +47,23 @@ class Node:
 
 
 class Trie:
-    """Values filed under patterns, found by topic. A value may be filed under several patterns."""
+    """Values filed under patterns, found by topic. A value may be filed under several patterns, once under each."""
 
     def __init__(self) -> None:
         self._root = Node()
         self._root_without_dollar = Node()  # patterns with a leading wildcard that `$` topics are hidden from
         self.size = 0
+        self.visits = 0  # steps of all matches so far: what a match costs, without a clock
 
     def add(self, pattern: Pattern, value: object) -> None:
-        """File `value` under `pattern`; filing it there twice keeps two."""
+        """File `value` under `pattern`; one that is there already stays as it is."""
         node = self._root_without_dollar if pattern.hides_dollar else self._root
         for token in pattern.tokens:
             child = node.child(token)
             node = child if child is not None else node.attach(token)
-        node.values.append(value)
-        self.size += 1
+        if id(value) not in node.values:
+            node.values[id(value)] = value
+            self.size += 1
 
     def remove(self, pattern: Pattern, value: object) -> bool:
         """Take `value` out of `pattern` and prune what is left empty; False when it was not there."""
@@ -71,11 +75,7 @@ class Trie:
                 return False
             path.append(child)
             node = child
-        for index, held in enumerate(node.values):
-            if held is value:
-                del node.values[index]
-                break
-        else:
+        if node.values.pop(id(value), None) is None:
             return False
         self.size -= 1
         for depth in range(len(pattern.tokens) - 1, -1, -1):
@@ -86,20 +86,22 @@ class Trie:
 
     def match(self, topic: str) -> list[object]:
         """Return the values whose pattern matches `topic`; one filed under two matching patterns comes twice."""
-        words = topic.split(".")
+        words = words_of(topic)
         found: list[object] = []
-        _collect(self._root, words, found)
+        self.visits += _collect(self._root, words, found)
         if not topic.startswith("$"):
-            _collect(self._root_without_dollar, words, found)
+            self.visits += _collect(self._root_without_dollar, words, found)
         return found
 
 
-def _collect(root: Node, words: list[str], found: list[object]) -> None:
+def _collect(root: Node, words: list[str], found: list[object]) -> int:
     count = len(words)
+    visits = 0
     pending: list[tuple[Node, int]] = [(root, 0)]
     seen: set[tuple[int, int]] | None = None  # needed only once a MANY has opened more than one way to a node
     while pending:
         node, position = pending.pop()
+        visits += 1
         if seen is not None:
             mark = (id(node), position)
             if mark in seen:
@@ -112,12 +114,15 @@ def _collect(root: Node, words: list[str], found: list[object]) -> None:
             else:
                 if seen is None:
                     seen = set()
-                pending.extend([(many, next_position) for next_position in range(position, count + 1)])
+                pending.append((many, position))
         if position == count:
-            found.extend(node.values)
+            found.extend(node.values.values())
             continue
+        if node.stays:
+            pending.append((node, position + 1))
         if node.one is not None:
             pending.append((node.one, position + 1))
         child = node.words.get(words[position])
         if child is not None:
             pending.append((child, position + 1))
+    return visits

@@ -7,10 +7,7 @@ import structlog.testing
 
 from core.access import User
 from core.timers import NEVER
-from gateway.link import (
-    OUTPUT_LIMIT_BYTES,
-    RECEIVE_BYTES,
-)
+from gateway.link import OUTPUT_LIMIT_BYTES, RECEIVE_BYTES
 from gateway.patience import CLOSING_TIMEOUT_S, LINGER_TIMEOUT_S, PROGRESS_TIMEOUT_S
 from protocols.connection import HIGH_WATER_BYTES, LOW_WATER_BYTES
 from tests.gateway.rig import Client, Rig, rig

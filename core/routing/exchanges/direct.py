@@ -15,17 +15,18 @@ class DirectExchange(Exchange):
 
     def __init__(self, name: str, forwarding: ForwardingRules) -> None:
         super().__init__(name, forwarding)
-        self._by_key: dict[str, list[Binding]] = {}
+        self._by_key: dict[str, dict[Binding, None]] = {}  # as ordered sets: thousands may share one key
 
     def select(self, collector: Collector) -> list[Binding]:
-        return self._by_key.get(collector.key, [])
+        bindings = self._by_key.get(collector.key)
+        return list(bindings) if bindings is not None else []
 
     def added(self, binding: Binding) -> None:
-        self._by_key.setdefault(binding.key, []).append(binding)
+        self._by_key.setdefault(binding.key, {})[binding] = None
 
     def removed(self, binding: Binding) -> None:
         bindings = self._by_key[binding.key]
-        bindings.remove(binding)
+        del bindings[binding]
         if not bindings:
             del self._by_key[binding.key]
 

@@ -1,16 +1,19 @@
 """The headers exchange: the header table of the message against the arguments of the binding (AMQP 0-9-1 §3.1.3.4).
 
 `x-match` is `all` (default), `any`, `all-with-x` or `any-with-x`; with the first two, arguments whose name begins
-with `x-` do not take part. An argument without a value asks only that the header is there.
+with `x-` do not take part. An argument without a value asks only that the header is there. A value equals only one of
+its own type, as in RabbitMQ: the boolean `true` is not the number 1.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from core.model.errors import Invalid
-from core.model.properties import Headers
+from core.model.properties import Headers, Value
 from core.routing.binding import Binding
 from core.routing.exchange import Exchange
 from core.routing.route import Collector
+
+MODES: Final = ("all", "any", "all-with-x", "any-with-x")
 
 
 class HeadersExchange(Exchange):
@@ -33,8 +36,8 @@ class HeadersExchange(Exchange):
 def check_arguments(arguments: Headers) -> None:
     """Refuse an `x-match` that means nothing."""
     mode = arguments.get("x-match", "all")
-    if mode not in {"all", "any", "all-with-x", "any-with-x"}:
-        raise Invalid(f"Invalid x-match field value {mode!r}; expected all or any")
+    if mode not in MODES:  # a tuple: the value may be a table, which has no hash
+        raise Invalid(f"Invalid x-match field value '{mode}'; expected all, any, all-with-x, or any-with-x")
 
 
 def matches(arguments: Headers, headers: Headers) -> bool:
@@ -42,8 +45,12 @@ def matches(arguments: Headers, headers: Headers) -> bool:
     mode = arguments.get("x-match", "all")
     with_x = mode in {"all-with-x", "any-with-x"}
     compared = [
-        name in headers and (value is None or headers[name] == value)
+        name in headers and (value is None or _same(headers[name], value))
         for name, value in arguments.items()
         if name != "x-match" and (with_x or not name.startswith("x-"))
     ]
     return all(compared) if mode in {"all", "all-with-x"} else any(compared)
+
+
+def _same(found: Value, asked: Value) -> bool:
+    return type(found) is type(asked) and bool(found == asked)

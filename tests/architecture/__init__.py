@@ -1,0 +1,1 @@
+"""Tests of the shape of the code: who may import whom, how long a file is, what every module says."""

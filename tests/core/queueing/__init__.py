@@ -1,0 +1,1 @@
+"""Tests of who holds a message, and until when."""
