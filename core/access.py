@@ -8,13 +8,14 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from core.model.errors import Denied
+from core.model.errors import Denied, Invalid
 
 CONFIGURE: Final = 0
 WRITE: Final = 1
 READ: Final = 2
 
 DEFAULT_EXCHANGE_RESOURCE: Final = "amq.default"  # the name that stands for the default exchange in patterns
+IMPERSONATOR: Final = "impersonator"  # RabbitMQ's tag for users who may say any user id
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -68,6 +69,12 @@ class User:
         self.tags = tags
         self.loopback_only = loopback_only
         self.permissions: dict[str, Permission] = {}
+
+
+def check_user_id(user: User, user_id: str) -> None:
+    """Refuse a message that says that it is another user's (RabbitMQ "Validated User-ID")."""
+    if user_id != user.name and IMPERSONATOR not in user.tags:
+        raise Invalid(f"user_id property set to '{user_id}' but authenticated user was '{user.name}'")
 
 
 def authorize(user: User, vhost: str, operation: int, kind: str, name: str, topic: str | None = None) -> None:

@@ -8,10 +8,10 @@ from core.client import Client
 from core.model.errors import Denied, NotFound
 from core.model.names import DEFAULT_VHOST
 from core.queueing.queue import Surroundings
+from core.queueing.usage import MEMORY_LIMIT_BYTES
 from core.timers import Clock
 from core.vhost import VirtualHost
 
-MEMORY_LIMIT_BYTES: Final = 1 << 30  # of messages in queues, unless configured
 ALARM_END: Final = 0.8  # of the memory limit, so that publishers are not stopped and let go at every message
 MESSAGE_LIMIT_BYTES: Final = 128 << 20  # of one body, unless configured; RabbitMQ 3.10's max_message_size
 
@@ -33,10 +33,9 @@ class Broker:
         self.unique = unique
         self.version = version  # what clients are told
         self.clock = Clock()
-        self.surroundings = Surroundings(self.clock)
+        self.surroundings = Surroundings(self.clock, memory_limit_bytes)
         self.timers = self.surroundings.timers
         self.counters = self.surroundings.counters
-        self.memory_limit_bytes = memory_limit_bytes
         self.message_limit_bytes = message_limit_bytes
         self.users: dict[str, User] = {}
         self.vhosts: dict[str, VirtualHost] = {}
@@ -69,9 +68,9 @@ class Broker:
     @property
     def alarm(self) -> str:
         """Why publishers must wait (`low on memory`), or nothing. Looked at every turn: it ends later than it begins."""
-        held_bytes = self.surroundings.usage.held_bytes
-        if held_bytes > self.memory_limit_bytes:
+        usage = self.surroundings.usage
+        if usage.held_bytes > usage.limit_bytes:
             self._low_on_memory = True
-        elif held_bytes < self.memory_limit_bytes * ALARM_END:
+        elif usage.held_bytes < usage.limit_bytes * ALARM_END:
             self._low_on_memory = False
         return "low on memory" if self._low_on_memory else ""

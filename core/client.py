@@ -9,6 +9,7 @@ from collections.abc import Callable
 from mypy_extensions import mypyc_attr
 
 from core.access import CONFIGURE, READ, WRITE, User, authorize
+from core.model.arguments import check_consumer_arguments, check_exchange_arguments, check_queue_arguments
 from core.model.equivalence import EXCHANGE_ARGUMENTS, QUEUE_ARGUMENTS, check_arguments, check_same
 from core.model.errors import Denied, ExclusiveUse, InUse, Locked, NotFound
 from core.model.message import Address, Message
@@ -17,6 +18,7 @@ from core.model.properties import Headers
 from core.queueing.consumer import Consumer
 from core.queueing.entry import Entry
 from core.queueing.queue import Queue
+from core.queueing.retained import Walk
 from core.queueing.transaction import Transaction, settle
 from core.routing.binding import Binding
 from core.routing.exchange import Exchange
@@ -85,16 +87,16 @@ class Client:
         check_name("exchange", name)
         self.authorize(CONFIGURE, "exchange", name)
         arguments = arguments if arguments is not None else {}
+        what = f"exchange '{name}' in vhost '{self.vhost.name}'"
         exchange = self.vhost.exchanges.get(name)
         if exchange is None:
             check_not_reserved("exchange", name)
-            exchange = self.vhost.add_exchange(name, kind)
+            check_exchange_arguments(what, arguments)
+            exchange = self.vhost.add_exchange(name, kind, arguments)
             exchange.durable = durable
             exchange.auto_delete = auto_delete
             exchange.internal = internal
-            exchange.arguments = arguments
             return exchange
-        what = f"exchange '{name}' in vhost '{self.vhost.name}'"
         check_same("type", what, kind, exchange.kind)
         check_same("durable", what, durable, exchange.durable)
         check_same("auto_delete", what, auto_delete, exchange.auto_delete)
@@ -158,10 +160,10 @@ class Client:
         return queue
 
     def _create_queue(self, name: str, durable: bool, exclusive: bool, auto_delete: bool, arguments: Headers) -> Queue:
-        queue = self.vhost.add_queue(name)
+        check_queue_arguments(f"queue '{name}' in vhost '{self.vhost.name}'", arguments)
+        queue = self.vhost.add_queue(name, arguments)
         queue.durable = durable and not exclusive
         queue.auto_delete = auto_delete
-        queue.arguments = arguments
         if exclusive:
             queue.owner = self
             self._exclusive[name] = queue
@@ -201,8 +203,10 @@ class Client:
         exchange = self.vhost.exchanges.get(exchange_name)
         queue = self.vhost.queues.get(queue_name)
         if exchange is not None and queue is not None:
-            self._check_not_locked(queue)
-            self.vhost.unbind(exchange, Binding(queue, key, arguments).identity)
+            identity = Binding(queue, key, arguments).identity
+            if identity in exchange.bindings:
+                self._check_not_locked(queue)
+                self.vhost.unbind(exchange, identity)
 
     def bind_exchange(self, destination: str, source: str, key: str, arguments: Headers) -> None:
         """Bind exchange `source` to exchange `destination` (RabbitMQ's exchange.bind)."""
@@ -260,6 +264,7 @@ class Client:
             if publisher is not None:
                 publisher.confirmed(tag, routed=False)
             return False
+        self.counters.work += len(sinks)
         accepted = take_all(sinks, message)
         if publisher is not None:
             if accepted:
@@ -268,8 +273,13 @@ class Client:
                 publisher.refused(tag)
         return True
 
+    def begin(self) -> Transaction:
+        """Return a new transaction, to be committed or released."""
+        return Transaction(self.vhost.surroundings.usage)
+
     def commit(self, transaction: Transaction) -> bool:
         """Do all that the transaction holds; False when a queue refused one of its messages."""
+        transaction.release()
         accepted = True
         for exchange, message in transaction.publishes:
             self.counters.published += 1
@@ -288,16 +298,20 @@ class Client:
         """Keep a message, published to the topic space, for later subscribers of its topic."""
         self.vhost.retained.keep(message)
 
-    def retained(self, pattern: Pattern) -> list[Message]:
-        """Return what is kept for the topics that a pattern selects."""
-        return self.vhost.retained.matching(pattern, self.vhost.surroundings.clock.now)
+    def retained(self, pattern: Pattern) -> Walk:
+        """Look for what is kept for the topics that a pattern selects."""
+        return self.vhost.retained.walk(pattern, self.vhost.surroundings.clock.now)
 
     # Consuming
 
-    def consume(self, queue_name: str, consumer: Consumer, *, exclusive: bool = False) -> Queue:
+    def consume(
+        self, queue_name: str, consumer: Consumer, *, exclusive: bool = False, arguments: Headers | None = None
+    ) -> Queue:
         """Start lending the queue's entries to `consumer`."""
         queue = self._readable_queue(queue_name)
-        if (exclusive and queue.consumers) or any(other.exclusive for other in queue.consumers):
+        if arguments:
+            check_consumer_arguments(f"queue '{queue_name}' in vhost '{self.vhost.name}'", arguments)
+        if queue.consumers and (exclusive or queue.consumers[0].exclusive):  # an exclusive consumer is the only one
             raise ExclusiveUse(f"queue '{queue_name}' in vhost '{self.vhost.name}' in exclusive use")
         consumer.exclusive = exclusive
         queue.add(consumer)

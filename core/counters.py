@@ -8,6 +8,7 @@ class Counters:
         self.published = 0
         self.unroutable = 0
         self.delivered = 0
+        self.work = 0  # steps of routing, deliveries, changes of bindings: what turns are bounded by
         self.connections_opened = 0
         self.connections_closed = 0
         self.internal_errors = 0  # bugs that cost a connection; each is in the log

@@ -1,11 +1,15 @@
 """A virtual host: the namespace of exchanges, queues, retained messages and sessions, and what happens to them.
 
-Nothing here asks who is calling; `core.client` does that first.
+Nothing here asks who is calling; `core.client` does that first. What is defined has a size, and there is room for so much
+of it in all virtual hosts together (`core.queueing.usage`).
 """
 
-from core.model.errors import Mismatch, NotFound
+from typing import Final
+
+from core.model.errors import BrokerError, Limit, Mismatch, NotFound
 from core.model.message import Message
 from core.model.names import DEFAULT_EXCHANGE, PREDECLARED_EXCHANGES
+from core.model.properties import Headers, cost_of
 from core.queueing.consumer import Consumer
 from core.queueing.queue import Queue, Surroundings
 from core.queueing.retained import RetainedMessages
@@ -15,7 +19,12 @@ from core.routing.composite import ForwardingRules, ForwardTarget, Publishes
 from core.routing.exchange import Exchange
 from core.routing.exchanges import TYPES
 from core.routing.exchanges.direct import DirectExchange
+from core.routing.memory import Memory
 from core.routing.sink import Sink, take_all
+
+BINDING_WORK: Final = 10  # steps, for one change
+EXCHANGE_COST_BYTES: Final = 4_096  # of memory, for one without bindings and arguments
+QUEUE_COST_BYTES: Final = 4_096  # for one without entries, bindings and arguments
 
 
 class VirtualHost(Publishes):
@@ -24,13 +33,15 @@ class VirtualHost(Publishes):
     def __init__(self, name: str, surroundings: Surroundings) -> None:
         self.name = name
         self.surroundings = surroundings
+        self._usage = surroundings.usage
+        self._memory = Memory(surroundings.counters)
         self.forwarding = ForwardingRules(self)
         self.exchanges: dict[str, Exchange] = {}
         self.queues: dict[str, Queue] = {}
         self.sessions: dict[str, Session] = {}
-        self.retained = RetainedMessages()
+        self.retained = RetainedMessages(surroundings.usage)
         self._bound: dict[Sink, dict[tuple[str, Identity], Exchange]] = {}  # bindings that lead to a sink
-        self.default_exchange: Exchange = DirectExchange(DEFAULT_EXCHANGE, self.forwarding)
+        self.default_exchange: Exchange = DirectExchange(DEFAULT_EXCHANGE, self.forwarding, self._memory)
         self.exchanges[DEFAULT_EXCHANGE] = self.default_exchange
         for exchange_name, kind in PREDECLARED_EXCHANGES:
             self.add_exchange(exchange_name, kind)
@@ -50,20 +61,33 @@ class VirtualHost(Publishes):
             raise NotFound(f"no queue '{name}' in vhost '{self.name}'")
         return queue
 
-    def add_exchange(self, name: str, kind: str) -> Exchange:
+    def add_exchange(self, name: str, kind: str, arguments: Headers | None = None) -> Exchange:
         """Create an exchange; the name must be free. Mismatch when the type is unknown."""
         make = TYPES.get(kind)
         if make is None:
             raise Mismatch(f"unknown exchange type '{kind}'")
-        exchange = make(name, self.forwarding)
+        cost_bytes = EXCHANGE_COST_BYTES + (cost_of(arguments) if arguments else 0)
+        self._usage.define(cost_bytes)
+        exchange = make(name, self.forwarding, self._memory)
+        exchange.cost_bytes = cost_bytes
         self.exchanges[name] = exchange
+        if arguments is not None:
+            exchange.arguments = arguments
         return exchange
 
-    def add_queue(self, name: str) -> Queue:
+    def add_queue(self, name: str, arguments: Headers | None = None) -> Queue:
         """Create a queue and its binding to the default exchange; the name must be free."""
         queue = Queue(name, self.surroundings)
-        self.queues[name] = queue
         self.bind(self.default_exchange, Binding(queue, name, {}))
+        queue.cost_bytes = QUEUE_COST_BYTES + (cost_of(arguments) if arguments else 0)
+        try:
+            self._usage.define(queue.cost_bytes)
+        except Limit:
+            self.unbind_all(queue)
+            raise
+        self.queues[name] = queue
+        if arguments is not None:
+            queue.apply(arguments)
         return queue
 
     def remove_exchange(self, exchange: Exchange) -> None:
@@ -75,6 +99,8 @@ class VirtualHost(Publishes):
                 continue
             exchange.deleted = True
             del self.exchanges[exchange.name]
+            self._usage.undefine(exchange.cost_bytes)
+            exchange.forget_keys()
             for identity in list(exchange.bindings):
                 self._unbind(exchange, identity)
             pending.extend(self._unbind_all(exchange))
@@ -84,12 +110,21 @@ class VirtualHost(Publishes):
         if queue.deleted:
             return 0
         self.queues.pop(queue.name, None)
+        self._usage.undefine(queue.cost_bytes)
         self.unbind_all(queue)
         return queue.delete()
 
     def bind(self, source: Exchange, binding: Binding) -> bool:
         """Add a binding; False when it exists already."""
-        if not source.bind(binding):
+        self.surroundings.counters.work += BINDING_WORK
+        self._usage.define(binding.cost_bytes)
+        try:
+            bound = source.bind(binding)
+        except BrokerError:
+            self._usage.undefine(binding.cost_bytes)
+            raise
+        if not bound:
+            self._usage.undefine(binding.cost_bytes)
             return False
         self._bound.setdefault(binding.sink, {})[source.name, binding.identity] = source
         return True
@@ -111,7 +146,9 @@ class VirtualHost(Publishes):
         binding = source.bindings.get(identity)
         if binding is None:
             return False
+        self.surroundings.counters.work += BINDING_WORK
         source.unbind(identity)
+        self._usage.undefine(binding.cost_bytes)
         held = self._bound[binding.sink]
         del held[source.name, identity]
         if not held:
@@ -143,6 +180,10 @@ class VirtualHost(Publishes):
             return True
         message.address = exchange.address(target.key)
         sinks = exchange.route(message).sinks
+        self.surroundings.counters.work += len(sinks)
         if not sinks:
             self.surroundings.counters.unroutable += 1
         return take_all(sinks, message)
+
+    def forwarded_too_often(self) -> None:
+        self.surroundings.counters.drop("forward_limit")

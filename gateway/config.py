@@ -11,8 +11,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from core.broker import MEMORY_LIMIT_BYTES, MESSAGE_LIMIT_BYTES
+from core.broker import MESSAGE_LIMIT_BYTES
 from core.model.names import DEFAULT_VHOST
+from core.queueing.usage import MEMORY_LIMIT_BYTES
 from gateway.config_errors import ConfigError, Problem, problems_of
 from gateway.patterns import compile_pattern
 from gateway.values import (

@@ -6,9 +6,9 @@ from typing import Final
 from core.broker import Broker
 from core.timers import NEVER
 from gateway.filters import TlsFilter
-from gateway.link import NOWHERE, Link
+from gateway.link import Link
 from gateway.machines import MACHINES
-from protocols.connection import Connection, Outlet, Peer
+from protocols.connection import NOWHERE, Connection, Outlet, Peer
 from protocols.detect import HTTP, TLS, UNDECIDED, detect
 
 AUTO: Final = "auto"

@@ -6,28 +6,20 @@ needs is made when it is needed.
 """
 
 import socket
-from typing import Final
 
 import structlog
 
 from core.access import User
 from core.timers import NEVER
+from gateway import stage
 from gateway.filters import Filter, FilterError, FilterStack
+from gateway.notes import Notes
 from gateway.outbox import SEGMENT_BYTES, Outbox
+from gateway.pace import FIRST_RECEIVE_BYTES, paced
 from gateway.patience import CLOSING_TIMEOUT_S, LINGER_TIMEOUT_S, PROGRESS_TIMEOUT_S, Patience
 from gateway.poller import GONE, READ, WRITE
 from gateway.wiring import Wiring
-from protocols.connection import Connection, Outlet, Peer
-
-RECEIVE_BYTES: Final = 65_536  # from one connection in one turn
-OUTPUT_LIMIT_BYTES: Final = 64 << 20  # of unsent output: beyond it nothing more is read, and the peer must take some
-
-_OPEN: Final = 0
-_CLOSING: Final = 1  # the machine is closed, its last output is not sent yet
-_LINGERING: Final = 2  # all is said; what still comes in is thrown away until the peer closes
-_GONE: Final = 3
-
-NOWHERE: Final = Outlet()  # what a machine is attached to when its socket is gone
+from protocols.connection import NOWHERE, OUTPUT_LIMIT_BYTES, Connection, Outlet, Peer
 
 log = structlog.get_logger("dragoman.connection")
 
@@ -43,8 +35,9 @@ class Link(Outlet):
         self._socket = sock
         self._fd = sock.fileno()
         self._filters: FilterStack | None = FilterStack(filters) if filters else None
-        self._state = _OPEN
+        self._state = stage.OPEN
         self._broken = False  # the socket or the machine is of no more use: end it without another word
+        self._receive_bytes = FIRST_RECEIVE_BYTES
         self._heard_all = False  # the peer has ended its stream
         self._known = False  # somebody has logged in
         self._login_pending = False
@@ -53,6 +46,7 @@ class Link(Outlet):
         self._mask = READ  # what the poller watches for
         self._outbox: Outbox | None = None
         self._patience: Patience | None = None
+        self._notes: Notes | None = None  # from the first line of the log about a mistake on
         wiring.links[self._fd] = self
         wiring.handshakes += 1
         wiring.broker.counters.connections_opened += 1
@@ -70,28 +64,36 @@ class Link(Outlet):
         if events & WRITE:
             self._writable = True
             self.wake()
-        if events & ~WRITE:
-            if self._mask & READ:
-                self._read()
-            elif events & GONE:
-                self._lose()
+        if events & ~WRITE and self._mask & READ:
+            self._read()
+        elif events & GONE:
+            self._lose()
 
     def _read(self) -> None:
         try:
-            data = self._socket.recv(RECEIVE_BYTES)
+            data = self._socket.recv(self._receive_bytes)
         except BlockingIOError:
             return
         except OSError:
             self._lose()  # a reset: what a peer does to its own connection is no news
             return
-        if self._state == _OPEN and not self.connection.closed:
+        if self._state == stage.OPEN and not self.connection.closed:
+            began = self._wiring.stopwatch()
             self._receive(data)
+            self._receive_bytes = paced(self._receive_bytes, len(data), self._wiring.stopwatch() - began)
         elif not data:
             self._lose()
 
-    def _receive(self, data: bytes) -> None:
+    def catch_up(self) -> None:
+        """Have the machine go on with what it left in an earlier turn."""
+        if self._state == stage.OPEN and not self.connection.closed:
+            self._receive(None)
+
+    def _receive(self, data: bytes | None) -> None:
         try:
-            if not data:
+            if data is None:
+                self.connection.go_on()
+            elif not data:
                 self._heard_all = True
                 self._end_stream()
             elif self._filters is not None:
@@ -100,11 +102,12 @@ class Link(Outlet):
                 self.connection.receive(data)
         except Exception as error:  # noqa: BLE001 - a bug in a machine costs its own connection
             self.failed(error)
-            return
         connection = self.connection
+        if connection.behind and not connection.closed:
+            self._wiring.behind.append(self)
         if connection.closed:
             self.wake()
-        elif connection.publishes and self._wiring.alarm:
+        elif data is None or connection.behind or (connection.publishes and self._wiring.alarm):
             self._watch()
 
     def _end_stream(self) -> None:
@@ -134,7 +137,7 @@ class Link(Outlet):
 
     def _lose(self) -> None:
         """End the connection, because the socket is of no more use."""
-        if self._state == _LINGERING:
+        if self._state == stage.LINGERING:
             self._close()
             return
         self._broken = True
@@ -148,6 +151,7 @@ class Link(Outlet):
         mask = WRITE if unsent else 0
         if (
             not connection.closed
+            and not connection.behind
             and not self._login_pending
             and not (connection.publishes and self._wiring.alarm)
             and unsent <= OUTPUT_LIMIT_BYTES
@@ -171,7 +175,7 @@ class Link(Outlet):
     @property
     def login_pending(self) -> bool:
         """Whether an answer is waited for and would still be heard."""
-        return self._login_pending and self._state == _OPEN and not self._broken
+        return self._login_pending and self._state == stage.OPEN and not self._broken
 
     def answer(self, user: User | None, reason: str) -> None:
         """Give the machine the result of its login; one that comes too late is dropped."""
@@ -209,7 +213,8 @@ class Link(Outlet):
         self._wiring.broker.timers.watch(connection)
 
     def note(self, event: str, detail: str) -> None:
-        log.warning(event, peer=self.peer.address, protocol=self.connection.protocol, detail=detail)
+        self._notes = self._notes or Notes(self.peer.address, self._wiring.notes)
+        self._notes.write(self._wiring.broker.clock.now, self.connection.protocol, event, detail)
 
     def failed(self, error: Exception) -> None:
         self._wiring.broker.counters.internal_errors += 1
@@ -219,18 +224,17 @@ class Link(Outlet):
 
     def hear_alarm(self, reason: str) -> None:
         """Tell the machine that publishers must wait, or with an empty reason no longer."""
-        if self._state != _OPEN:
+        if self._state != stage.OPEN:
             return
         try:
             self.connection.alarm(reason)
         except Exception as error:  # noqa: BLE001 - as in _receive
             self.failed(error)
-            return
         self._watch()
 
     def shut_down(self) -> None:
         """Have the machine say good-bye."""
-        if self._state != _OPEN:
+        if self._state != stage.OPEN:
             return
         connection = self.connection
         try:
@@ -246,7 +250,7 @@ class Link(Outlet):
     def flush(self) -> None:
         """Take the machine's output and send what the kernel takes; end the connection when it is done."""
         self._dirty = False
-        if self._state >= _LINGERING:
+        if self._state >= stage.LINGERING:
             return
         if not self._broken:
             try:
@@ -314,12 +318,12 @@ class Link(Outlet):
     def _judge(self) -> None:
         """Bound the time that the peer has for output that is left."""
         outbox = self._outbox
-        if self._state == _OPEN and self.connection.closed:
-            self._state = _CLOSING
+        if self._state == stage.OPEN and self.connection.closed:
+            self._state = stage.CLOSING
             self._allow(CLOSING_TIMEOUT_S)
-        elif self._state == _OPEN and (outbox is None or outbox.size <= OUTPUT_LIMIT_BYTES):
+        elif self._state == stage.OPEN and (outbox is None or outbox.size <= OUTPUT_LIMIT_BYTES):
             self._allow(NEVER)
-        elif self._state == _OPEN and outbox is not None and outbox.progress:
+        elif self._state == stage.OPEN and outbox is not None and outbox.progress:
             outbox.progress = False
             self._allow(PROGRESS_TIMEOUT_S)
 
@@ -333,23 +337,22 @@ class Link(Outlet):
 
     def lose_patience(self) -> None:
         """End the connection now: the peer does not take what it is sent, or does not close in its turn."""
-        if self._state < _LINGERING:
-            outbox = self._outbox
-            unsent = 0 if outbox is None else outbox.size
+        if self._state < stage.LINGERING:
+            unsent = 0 if self._outbox is None else self._outbox.size
             self.note("connection aborted", f"the peer has left {unsent} bytes unread for too long")
         self._lose()
 
     def abort(self) -> None:
         """End the connection without another word."""
-        if self._state < _LINGERING:
+        if self._state < stage.LINGERING:
             self._broken = True
             self._finish()
-        elif self._state == _LINGERING:
+        elif self._state == stage.LINGERING:
             self._close()
 
     def _finish(self) -> None:
         """Release the machine, once, and the socket as soon as the peer has closed too."""
-        self._state = _LINGERING
+        self._state = stage.LINGERING
         connection = self.connection
         if self._known:
             log.info("disconnected", peer=self.peer.address, protocol=connection.protocol)
@@ -359,6 +362,7 @@ class Link(Outlet):
             connection.ended()
         except Exception as error:  # noqa: BLE001 - as in _receive
             self.failed(error)
+        connection.forget_output()
         connection.deadline = NEVER
         connection.outlet = NOWHERE
         self._wiring.broker.timers.forget(connection)
@@ -383,9 +387,9 @@ class Link(Outlet):
         self._allow(LINGER_TIMEOUT_S)
 
     def _close(self) -> None:
-        if self._state == _GONE:
+        if self._state == stage.GONE:
             return
-        self._state = _GONE
+        self._state = stage.GONE
         wiring = self._wiring
         del wiring.links[self._fd]
         wiring.poller.remove(self._fd, self._mask)

@@ -84,6 +84,11 @@ class Reactor:
                 link.ready(mask)
             else:
                 self._accept(fd)
+        if wiring.behind:
+            behind = wiring.behind
+            wiring.behind = []
+            for link in behind:
+                link.catch_up()
         if wiring.answers:
             answers = wiring.answers
             wiring.answers = []
@@ -102,7 +107,7 @@ class Reactor:
                 link.flush()
         if broker.alarm != wiring.alarm:
             self._pass_on_alarm()
-        return bool(wiring.dirty) or bool(broker.surroundings.woken)
+        return bool(wiring.dirty) or bool(wiring.behind) or bool(broker.surroundings.woken)
 
     def next_look(self) -> float:
         """Return when the next turn is due if nothing is ready before, in monotonic seconds."""

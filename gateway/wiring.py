@@ -1,11 +1,14 @@
 """What all links of a reactor share: the broker, the poller, who decides about logins, and what this turn has to do."""
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from mypy_extensions import mypyc_attr
 
 from core.access import User
 from core.broker import Broker
+from gateway.notes import LINES_OF_ALL, Throttle
 from gateway.poller import Poller
 
 if TYPE_CHECKING:
@@ -40,5 +43,8 @@ class Wiring:
         self.links: dict[int, Link] = {}  # by file descriptor
         self.dirty: list[Link] = []  # links to flush at the end of this turn
         self.answers: list[Answer] = []  # of logins, for the next turn
+        self.behind: list[Link] = []  # links whose machines have more to do than fitted into this turn
         self.alarm = ""  # why publishers are not read now
         self.handshakes = 0  # links on which nobody has logged in yet
+        self.notes = Throttle(LINES_OF_ALL)  # lines of the log about what clients do wrong
+        self.stopwatch: Callable[[], float] = time.perf_counter  # what a chunk costs to handle, in seconds

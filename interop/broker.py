@@ -107,12 +107,12 @@ def _command() -> tuple[list[str], dict[str, str]]:
 class BrokerProcess:
     """One broker of our own, with its configuration and log in `folder`."""
 
-    def __init__(self, folder: Path, more: str = "") -> None:
+    def __init__(self, folder: Path, more: str = "", *, first: str = "") -> None:
         ports = dict(zip(PROTOCOLS, free_ports(len(PROTOCOLS)), strict=True))
         self.endpoint = Endpoint("127.0.0.1", ports, "guest", "guest", named=False)
         self.log_path = folder / "broker.log"
         config = folder / "dragoman.toml"
-        config.write_text(listeners(ports) + more)
+        config.write_text(first + listeners(ports) + more)
         command, environment = _command()
         self._log: IO[bytes] = self.log_path.open("wb")
         self._process = subprocess.Popen(
@@ -129,6 +129,10 @@ class BrokerProcess:
         except BaseException:
             self.kill()
             raise
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def log(self) -> str:

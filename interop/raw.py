@@ -26,6 +26,19 @@ class RawSocket:
         except (BrokenPipeError, ConnectionResetError):
             return
 
+    def send_what_is_taken(self, data: bytes, patience_s: float = 0.5) -> bool:
+        """Send until the peer reads no more for a while, or closes; False when not all was taken."""
+        left = memoryview(data)
+        self._socket.settimeout(patience_s)
+        try:
+            while left:
+                left = left[self._socket.send(left) :]
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
+            return False
+        finally:
+            self._socket.settimeout(ANSWER_LIMIT_S)
+        return True
+
     def read(self, count: int) -> bytes:
         """Return exactly that many bytes; AssertionError when the stream ends before."""
         while len(self._buffer) < count:

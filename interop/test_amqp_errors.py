@@ -42,6 +42,11 @@ def published_to_nowhere(channel: BlockingChannel, name: str) -> None:
     channel.basic_publish(name, "key", b"x")
 
 
+def published_with_an_unknown_mode(channel: BlockingChannel, name: str) -> None:
+    channel.confirm_delivery()
+    channel.basic_publish("", name, b"x", pika.BasicProperties(delivery_mode=3))
+
+
 def consumed_beside_an_exclusive_consumer(channel: BlockingChannel, name: str) -> None:
     channel.queue_declare(name, exclusive=True)
     channel.basic_consume(name, lambda *_: None, exclusive=True)
@@ -86,6 +91,7 @@ CHANNEL_MISTAKES: Final[dict[str, tuple[Mistake, int, str]]] = {
     "redeclare an exchange with another type": (redeclared_exchange, 406, "type"),
     "acknowledge twice": (acknowledged_twice, 406, "unknown delivery tag 1"),
     "delete a queue that is not empty": (deleted_while_not_empty, 406, "{0}"),
+    "publish with an unknown delivery mode": (published_with_an_unknown_mode, 406, "delivery_mode_unknown,3"),
     "declare a reserved name": (lambda channel, name: channel.queue_declare(f"amq.{name}"), 403, "amq.{0}"),
     "bind on the default exchange": (
         lambda channel, name: (channel.queue_declare(name, exclusive=True), channel.queue_bind(name, "", "x")),
@@ -142,6 +148,14 @@ def test_a_consumer_tag_used_twice_closes_the_connection(connection: pika.Blocki
     with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as failure:
         channel.queue_declare(name, passive=True)
     assert failure.value.reply_code == 530
+
+
+def test_an_unknown_exchange_type_closes_the_connection(connection: pika.BlockingConnection, name: str) -> None:
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as failure:
+        connection.channel().exchange_declare(name, "x-no-such-type")
+    assert (failure.value.reply_code, failure.value.reply_text) == (
+        503, "COMMAND_INVALID - unknown exchange type 'x-no-such-type'",
+    )  # fmt: skip
 
 
 def test_a_wrong_password_is_refused_at_login(endpoint: Endpoint) -> None:

@@ -17,6 +17,10 @@ from core.timers import Timed
 HIGH_WATER_BYTES: Final = 1 << 20  # unsent output at which a connection's consumers get no more
 LOW_WATER_BYTES: Final = 256 << 10  # unsent output below which they do again
 DIRECT_LIMIT_BYTES: Final = 16 << 20  # unsent output beyond which direct subscriptions drop messages
+CROWDED_LIMIT_BYTES: Final = HIGH_WATER_BYTES  # the same while too much is unsent on all connections together
+OUTPUT_LIMIT_BYTES: Final = 64 << 20  # unsent output beyond which nothing more is read, and the peer must take some
+COPY_LIMIT_BYTES: Final = 16 << 10  # a body up to this size is cheaper to copy into its frame than to write beside it
+WORK_LIMIT: Final = 50_000  # steps of routing and deliveries in one turn of one connection: tens of milliseconds
 HANDSHAKE_TIMEOUT_S: Final = 10.0  # from accept to a successful login, as RabbitMQ
 
 
@@ -52,6 +56,9 @@ class Outlet:
         """Learn of a bug that showed while this connection was written to: log it and close the connection."""
 
 
+NOWHERE: Final = Outlet()  # what a machine is attached to when its socket is gone
+
+
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Connection(Timed):
     """The machine of one connection."""
@@ -68,8 +75,12 @@ class Connection(Timed):
         self.closed = False  # nothing more to say: the socket is closed once the output is sent
         self.publishes = False  # whether it has published, so that an alarm stops reading from it
         self.congested = False  # output past the high-water mark
+        self.behind = False  # has received more than it could handle in its turn
         self.output_bytes = 0  # bytes not yet taken by the kernel
         self._output: list[bytes] = []
+        self._counters = broker.counters
+        self._usage = broker.surroundings.usage
+        self._counted_bytes = 0  # of unsent output, in the usage of all connections
         self._awake = False
         self.deadline = broker.clock.now + HANDSHAKE_TIMEOUT_S
 
@@ -78,6 +89,9 @@ class Connection(Timed):
     def receive(self, data: bytes) -> None:
         """Handle bytes from the peer; empty bytes are the end of the stream."""
         raise AssertionError(f"{type(self).__name__} does not receive")
+
+    def go_on(self) -> None:
+        """Handle in a new turn what was left because the machine was `behind`. Nothing is received before that."""
 
     def logged_in(self, user: User | None, reason: str) -> None:
         """Go on after `Outlet.login`: with the user, or with None and a `reason` for the log."""
@@ -136,6 +150,28 @@ class Connection(Timed):
     def sent(self, unsent_bytes: int) -> None:
         """Learn how much of the drained output the kernel has not taken yet."""
         self.output_bytes = unsent_bytes
+        if unsent_bytes != self._counted_bytes:
+            self._usage.unsent_bytes += unsent_bytes - self._counted_bytes
+            self._counted_bytes = unsent_bytes
         if self.congested and unsent_bytes <= LOW_WATER_BYTES:
             self.congested = False
             self.relieved()
+
+    @final
+    def work_limit(self) -> int:
+        """Return how far `Counters.work` may count in a turn that begins now; then a machine leaves the rest, `behind`."""
+        self.behind = False
+        return self._counters.work + WORK_LIMIT
+
+    @final
+    def forget_output(self) -> None:
+        """Learn that what is unsent never will be. Called by the reactor when the socket is gone."""
+        self._usage.unsent_bytes -= self._counted_bytes
+        self._counted_bytes = 0
+
+    @final
+    def overrun(self) -> bool:
+        """Tell whether so much is unsent that a direct subscription must drop a message."""
+        return self.output_bytes > CROWDED_LIMIT_BYTES and (
+            self.output_bytes > DIRECT_LIMIT_BYTES or self._usage.crowded
+        )

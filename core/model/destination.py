@@ -56,19 +56,14 @@ def parse_destination(text: str) -> Destination:
     raise Invalid(f"unknown destination '{text}': there is no kind '/{kind}/'")
 
 
-def parse_destinations(text: str) -> list[Destination]:
-    """Parse a destination that may be composite; each place is named once."""
-    parts = split(text)
-    if len(parts) > COMPOSITE_LIMIT:
-        raise Invalid(f"composite destination of {len(parts)} parts is longer than {COMPOSITE_LIMIT}")
-    return list(dict.fromkeys([parse_destination(part) for part in parts]))
-
-
 def split(text: str) -> list[str]:
-    """Return the parts of what may be a list. Spaces around the parts of a list are not theirs."""
+    """Return the parts of what may be a composite destination. Spaces around the parts of a list are not theirs."""
     if SEPARATOR not in text:
         return [text]
-    return [part.strip(" ") for part in text.split(SEPARATOR)]
+    parts = text.split(SEPARATOR)
+    if len(parts) > COMPOSITE_LIMIT:
+        raise Invalid(f"composite destination of {len(parts)} parts is longer than {COMPOSITE_LIMIT}")
+    return [part.strip(" ") for part in parts]
 
 
 def decoded(part: str) -> str:

@@ -6,6 +6,7 @@ next.
 
 from typing import Final
 
+from core.model.arguments import type_name
 from core.model.errors import Mismatch
 from core.model.properties import Headers, Value
 
@@ -19,9 +20,12 @@ QUEUE_ARGUMENTS: Final[tuple[str, ...]] = (
     "x-max-priority",
     "x-message-ttl",
     "x-overflow",
+    "x-queue-mode",
     "x-queue-type",
+    "x-queue-version",
     "x-single-active-consumer",
 )
+_UNSAID: Final[dict[str, Value]] = {"x-queue-type": "classic"}  # what an argument that is missing means
 
 
 def check_same(attribute: str, what: str, received: bool | str, current: bool | str) -> None:
@@ -34,12 +38,15 @@ def check_arguments(compared: tuple[str, ...], what: str, received: Headers, cur
     """Raise Mismatch unless the `compared` arguments are the same in both tables."""
     for name in compared:
         new, old = received.get(name), current.get(name)
-        if new == old and type(new) is type(old):
+        unsaid = _UNSAID.get(name)
+        wanted = unsaid if new is None else new
+        present = unsaid if old is None else old
+        if wanted == present and type(wanted) is type(present):
             continue
         if new is None:
-            raise Mismatch(_text(name, what, "none", f"the value '{_shown(old)}' of type '{_type(old)}'"))
+            raise Mismatch(_text(name, what, "none", f"the value '{_shown(old)}' of type '{type_name(old)}'"))
         if old is None:
-            raise Mismatch(_text(name, what, f"the value '{_shown(new)}' of type '{_type(new)}'", "none"))
+            raise Mismatch(_text(name, what, f"the value '{_shown(new)}' of type '{type_name(new)}'", "none"))
         raise Mismatch(_text(name, what, f"'{_shown(new)}'", f"'{_shown(old)}'"))
 
 
@@ -51,14 +58,3 @@ def _shown(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value}"
-
-
-def _type(value: Value) -> str:
-    """Return the name of a value's type in RabbitMQ's words; the width of an integer is not known any more."""
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int):
-        return "signedint" if -(1 << 31) <= value < 1 << 31 else "long"
-    if isinstance(value, str):
-        return "longstr"
-    return "double" if isinstance(value, float) else "table" if isinstance(value, dict) else "array"

@@ -47,8 +47,8 @@ class Limit(BrokerError):
     """A configured limit would be exceeded."""
 
 
-class Unavailable(BrokerError):
-    """The broker cannot do this now: it is stopping, or the resource is being removed."""
+class Unsupported(BrokerError):
+    """The request is known, and this broker does not do what it asks for."""
 
 
 BROKER_ERRORS: Final[tuple[type[BrokerError], ...]] = (
@@ -60,5 +60,5 @@ BROKER_ERRORS: Final[tuple[type[BrokerError], ...]] = (
     ExclusiveUse,
     Invalid,
     Limit,
-    Unavailable,
+    Unsupported,
 )

@@ -23,6 +23,8 @@ FOR_AMQP: Final = 0
 FOR_MQTT: Final = 1
 FOR_STOMP: Final = 2
 
+DECODED_LIMIT_BYTES: Final = 2_048  # of native properties; decoded, a header table takes up to 50 times its size
+
 
 @mypyc_attr(acyclic=True)
 class Address:
@@ -31,6 +33,7 @@ class Address:
     def __init__(self, exchange: str, key: str) -> None:
         self.exchange = exchange
         self.key = key
+        self.own_bytes = 0  # of memory, where the address is not shared; counted with its message
         self.encoded: list[bytes] = [b"", b"", b""]  # one slot a protocol; empty until first asked for
 
     def __repr__(self) -> str:
@@ -50,6 +53,7 @@ class Message:
         self.body = body
         self.qos = qos
         self.native = native
+        self.size_bytes = len(body) + native.size_bytes + address.own_bytes
         self.retained = False  # the copy kept for later subscribers
         self.expires_at = 0.0  # monotonic seconds; 0 means never
         self.forwarded_by: tuple[str, ...] = ()  # names of the forwarding rules that made this copy
@@ -59,10 +63,12 @@ class Message:
 
     @property
     def properties(self) -> Properties:
-        """The properties in the core's form, decoded on first use."""
+        """The properties in the core's form, decoded on first use, or each time where keeping them would cost much."""
         properties = self._properties
         if properties is None:
-            properties = self._properties = self.native.decode()
+            properties = self.native.decode()
+            if self.native.size_bytes <= DECODED_LIMIT_BYTES:
+                self._properties = properties
         return properties
 
     def aimed_at(self, address: Address) -> "Message":

@@ -13,6 +13,8 @@ from mypy_extensions import mypyc_attr
 Value = Any
 Headers = dict[str, Value]
 
+VALUE_COST_BYTES: Final = 64  # of memory, for one value or name beside its text
+
 
 class Timestamp:
     """A point in time inside a header table, in whole seconds since the epoch (AMQP 0-9-1 §4.2.5.4)."""
@@ -57,9 +59,28 @@ class Properties:
 class Native:
     """The properties of one message as its protocol received them. Immutable, so that messages may share one."""
 
+    size_bytes: int = 0  # of memory
+
     def decode(self) -> Properties:
         """Translate to the core's form. Bytes that were accepted at publish never fail here."""
         return Properties()
 
 
 NO_PROPERTIES: Final = Native()
+
+
+def cost_of(value: Value) -> int:
+    """Return about how many bytes of memory a value takes, with all that is in it."""
+    cost = 0
+    pending: list[Value] = [value]
+    while pending:
+        part = pending.pop()
+        cost += VALUE_COST_BYTES
+        if isinstance(part, (str, bytes)):
+            cost += len(part)
+        elif isinstance(part, list):
+            pending.extend(part)
+        elif isinstance(part, dict):
+            pending.extend(part)
+            pending.extend(part.values())
+    return cost

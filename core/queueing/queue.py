@@ -9,34 +9,28 @@ from collections import deque
 from typing import Final
 
 from core.counters import Counters
+from core.model.arguments import MAX_LENGTH, MAX_LENGTH_BYTES, OVERFLOW, REFUSE_WHEN_FULL
 from core.model.message import Message
 from core.model.properties import Headers
 from core.queueing.consumer import Consumer
 from core.queueing.credit import UNLIMITED
 from core.queueing.entry import Entry, Lender
 from core.queueing.expiry import HeadExpiry
+from core.queueing.usage import ENTRY_COST_BYTES, MEMORY_LIMIT_BYTES, Usage
 from core.routing.sink import Sink
 from core.timers import NEVER, Clock, Timers
 
 DROP_HEAD: Final = 0
 REJECT_PUBLISH: Final = 1
-ENTRY_COST_BYTES: Final = 512  # of memory beside the body, so that a flood of empty messages counts too
-
-
-class Usage:
-    """Bytes of memory that the queues of a broker hold. A body in two queues counts twice."""
-
-    def __init__(self) -> None:
-        self.held_bytes = 0
 
 
 class Surroundings:
     """What all queues of a broker share."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, memory_limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
         self.clock = clock
         self.timers = Timers(clock)
-        self.usage = Usage()
+        self.usage = Usage(memory_limit_bytes)
         self.counters = Counters()
         self.woken: list[Queue] = []  # queues with something to hand over; run by the broker
 
@@ -56,16 +50,25 @@ class Queue(Lender):
         self.limit_entries = UNLIMITED
         self.limit_bytes = UNLIMITED
         self.overflow = DROP_HEAD
-        self.ready_bytes = 0
+        self.ready_bytes = 0  # of bodies
         self.unsettled_count = 0
+        self.cost_bytes = 0  # of what defines it; written by the virtual host
         self.consumers: list[Consumer] = []
         self._surroundings = surroundings
+        self._held_bytes = 0  # of memory, by ready entries
         self._ready: deque[Entry] = deque()
         self._returned: list[tuple[int, Entry]] = []  # heap by sequence: requeued entries, older than all of _ready
         self._ring: deque[Consumer] = deque()  # consumers to ask, in turn; those without credit are left out
         self._next_sequence = 1
         self._woken = False
         self._expiry: HeadExpiry | None = None  # made for the first entry that can expire
+
+    def apply(self, arguments: Headers) -> None:
+        """Take the arguments of a declare, which were checked, and set the limits that they ask for."""
+        self.arguments = arguments
+        self.limit_entries = arguments.get(MAX_LENGTH, UNLIMITED)
+        self.limit_bytes = arguments.get(MAX_LENGTH_BYTES, UNLIMITED)
+        self.overflow = REJECT_PUBLISH if arguments.get(OVERFLOW) == REFUSE_WHEN_FULL else DROP_HEAD
 
     @property
     def ready_count(self) -> int:
@@ -96,7 +99,7 @@ class Queue(Lender):
                 self._surroundings.counters.drop("queue_full")
                 return True
         self._ready.append(entry)
-        self._hold(size)
+        self._hold(message)
         if message.expires_at != 0.0:
             self._watch(message.expires_at)
         return True
@@ -109,9 +112,11 @@ class Queue(Lender):
             self._surroundings.counters.drop("queue_full")
         return self.limit_entries > 0 and size <= self.limit_bytes
 
-    def _hold(self, size: int) -> None:
-        self.ready_bytes += size
-        self._surroundings.usage.held_bytes += size + ENTRY_COST_BYTES
+    def _hold(self, message: Message) -> None:
+        self.ready_bytes += len(message.body)
+        cost = message.size_bytes + ENTRY_COST_BYTES
+        self._held_bytes += cost
+        self._surroundings.usage.held_bytes += cost
 
     # Handing over
 
@@ -140,7 +145,7 @@ class Queue(Lender):
             entry.consumer = NOBODY
             NOBODY.credit -= 1
             self.unsettled_count += 1
-            self._surroundings.usage.held_bytes += len(entry.message.body) + ENTRY_COST_BYTES
+            self._surroundings.usage.held_bytes += entry.message.size_bytes + ENTRY_COST_BYTES
             return entry
         return None
 
@@ -150,9 +155,11 @@ class Queue(Lender):
 
     def _next(self) -> Entry:
         entry = heapq.heappop(self._returned)[1] if self._returned else self._ready.popleft()
-        size = len(entry.message.body)
-        self.ready_bytes -= size
-        self._surroundings.usage.held_bytes -= size + ENTRY_COST_BYTES
+        message = entry.message
+        self.ready_bytes -= len(message.body)
+        cost = message.size_bytes + ENTRY_COST_BYTES
+        self._held_bytes -= cost
+        self._surroundings.usage.held_bytes -= cost
         return entry
 
     def _choose(self) -> Consumer | None:
@@ -183,7 +190,7 @@ class Queue(Lender):
             if shared is not None:
                 shared.take(consumer)
             self.unsettled_count += 1
-            self._surroundings.usage.held_bytes += len(entry.message.body) + ENTRY_COST_BYTES
+            self._surroundings.usage.held_bytes += entry.message.size_bytes + ENTRY_COST_BYTES
         try:
             consumer.deliver(entry)
         except Exception as error:  # noqa: BLE001 - a bug in the receiving connection must not cost the publishing one
@@ -203,7 +210,7 @@ class Queue(Lender):
             return
         entry.redelivered = True
         heapq.heappush(self._returned, (entry.sequence, entry))
-        self._hold(len(entry.message.body))
+        self._hold(entry.message)
         if entry.message.expires_at != 0.0:
             self._watch(entry.message.expires_at)
         self.wake()
@@ -214,7 +221,7 @@ class Queue(Lender):
             return False  # settled before
         entry.consumer = None
         self.unsettled_count -= 1
-        self._surroundings.usage.held_bytes -= len(entry.message.body) + ENTRY_COST_BYTES
+        self._surroundings.usage.held_bytes -= entry.message.size_bytes + ENTRY_COST_BYTES
         consumer.credit += 1
         shared = consumer.shared
         if shared is not None:
@@ -286,7 +293,8 @@ class Queue(Lender):
     def purge(self) -> int:
         """Remove all ready entries and return how many there were; lent entries stay (AMQP 0-9-1 `queue.purge`)."""
         count = self.ready_count
-        self._surroundings.usage.held_bytes -= self.ready_bytes + count * ENTRY_COST_BYTES
+        self._surroundings.usage.held_bytes -= self._held_bytes
+        self._held_bytes = 0
         self.ready_bytes = 0
         self._ready.clear()
         self._returned.clear()

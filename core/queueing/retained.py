@@ -3,15 +3,16 @@
 Filed in a tree of topic levels, so that a subscription with wildcards visits only the levels that it selects.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 from core.model.errors import Limit
 from core.model.message import Message
+from core.queueing.usage import Usage
 from core.routing.pattern import MANY, ONE, Pattern, words_of
 
 RETAINED_LIMIT: Final = 100_000  # messages in one virtual host
-RETAINED_LIMIT_BYTES: Final = 1 << 30  # bytes of bodies and topics in one virtual host
+EVERY_STEP: Final = 1 << 60
+LEVEL_COST_BYTES: Final = 400  # of memory, for one level of a topic, which no other topic need share
 
 
 class Level:
@@ -23,9 +24,10 @@ class Level:
 
 
 class RetainedMessages:
-    """The retained messages of one virtual host."""
+    """The retained messages of one virtual host. They may take as much memory as the broker has for messages."""
 
-    def __init__(self) -> None:
+    def __init__(self, usage: Usage) -> None:
+        self._usage = usage
         self._root = Level()
         self.count = 0
         self.bytes = 0
@@ -38,7 +40,7 @@ class RetainedMessages:
             return
         replaced = self.get(key)
         size = self.bytes + _size(message) - (_size(replaced) if replaced is not None else 0)
-        if size > RETAINED_LIMIT_BYTES or (replaced is None and self.count >= RETAINED_LIMIT):
+        if size > self._usage.limit_bytes or (replaced is None and self.count >= RETAINED_LIMIT):
             raise Limit(
                 f"no room to retain a message for topic '{key}': {self.count} messages, {self.bytes} bytes kept"
             )
@@ -82,42 +84,75 @@ class RetainedMessages:
                 break
             del path[depth].below[words[depth]]
 
+    def walk(self, pattern: Pattern, now: float) -> "Walk":
+        """Look for the retained messages whose topic matches; those that have expired by `now` (monotonic) are cleared."""
+        return Walk(self, self._root, pattern, now)
+
     def matching(self, pattern: Pattern, now: float) -> list[Message]:
-        """Return the retained messages whose topic matches; those that have expired by `now` (monotonic) are cleared."""
+        """Return what a whole walk finds."""
+        return self.walk(pattern, now).go_on(EVERY_STEP)
+
+
+class Walk:
+    """A search that can be made in parts: topics in the order of their first message, each before those below it.
+
+    It may miss what is retained and find what is replaced meanwhile.
+    """
+
+    def __init__(self, retained: RetainedMessages, root: Level, pattern: Pattern, now: float) -> None:
+        self.steps = 0  # levels visited so far
+        self._retained = retained
+        self._root = root
+        self._tokens = pattern.tokens
+        self._hides_dollar = pattern.hides_dollar
+        self._now = now
+        self._seen: set[tuple[int, int]] = set()
+        self._pending: list[tuple[Level, int]] = [(root, 0)]
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing more to visit."""
+        return not self._pending
+
+    def go_on(self, steps: int) -> list[Message]:
+        """Visit so many more levels, and return what was found there."""
         found: list[Message] = []
         expired: list[Message] = []
-        for message in self._select(pattern):
-            (expired if 0.0 < message.expires_at <= now else found).append(message)
-        for message in expired:
-            self.clear(message.address.key)
-        return found
-
-    def _select(self, pattern: Pattern) -> Iterator[Message]:
-        tokens = pattern.tokens
-        seen: set[tuple[int, int]] = set()
-        pending: list[tuple[Level, int]] = [(self._root, 0)]
-        while pending:
+        pending = self._pending
+        last = self.steps + steps
+        while pending and self.steps < last:
+            self.steps += 1
             level, position = pending.pop()
             mark = (id(level), position)
-            if mark in seen:
+            if mark in self._seen:
                 continue
-            seen.add(mark)
-            if position == len(tokens):
-                if level.message is not None:
-                    yield level.message
+            self._seen.add(mark)
+            if position < len(self._tokens):
+                self._descend(level, position)
                 continue
-            token = tokens[position]
-            hidden = pattern.hides_dollar and level is self._root
+            message = level.message
+            if message is not None:
+                (expired if 0.0 < message.expires_at <= self._now else found).append(message)
+        for message in expired:
+            self._retained.clear(message.address.key)
+        return found
+
+    def _descend(self, level: Level, position: int) -> None:
+        pending = self._pending
+        token = self._tokens[position]
+        hidden = self._hides_dollar and level is self._root
+        if token.kind in {ONE, MANY}:
+            after = position if token.kind == MANY else position + 1
+            below_it = reversed(level.below.items())  # what is added last is visited first
+            pending.extend([(b, after) for word, b in below_it if not (hidden and word.startswith("$"))])
             if token.kind == MANY:
                 pending.append((level, position + 1))
-            if token.kind in {ONE, MANY}:
-                after = position if token.kind == MANY else position + 1
-                pending.extend([(b, after) for word, b in level.below.items() if not (hidden and word.startswith("$"))])
-            else:
-                below = level.below.get(token.text)
-                if below is not None and not (hidden and token.text.startswith("$")):
-                    pending.append((below, position + 1))
+        else:
+            below = level.below.get(token.text)
+            if below is not None and not (hidden and token.text.startswith("$")):
+                pending.append((below, position + 1))
 
 
 def _size(message: Message) -> int:
-    return len(message.body) + len(message.address.key)
+    key = message.address.key
+    return message.size_bytes + len(key) + LEVEL_COST_BYTES * (key.count(".") + 1)

@@ -1,9 +1,12 @@
-"""Forwarding rules: a destination that stands for a list of others (design: composite destinations by policy).
+"""Forwarding rules: a destination that stands for a list of others, by the broker's configuration.
 
 Rules are compiled into the routes of the keys that they match, so they cost nothing where they do not apply. A message
-is forwarded by each rule once at most; that ends cycles of rules, and the message then stays where it is. Where several
-rules match, each forwards, and the original is delivered if all of them keep it.
+is forwarded by each rule once at most; that ends cycles of rules, and the message then stays where it is. Ten rules
+that all forward to each other would still make millions of copies on different ways, so what becomes of one publish has
+a limit too. Where several rules match, each forwards, and the original is delivered if all of them keep it.
 """
+
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
@@ -11,6 +14,9 @@ from core.model.message import Message
 from core.routing.pattern import Pattern
 from core.routing.sink import Sink, take_all
 from core.routing.trie import Trie
+
+HOPS_LIMIT: Final = 32  # rules that a copy can come through, one after the other
+COPIES_LIMIT: Final = 1_024  # made of one publish, on all ways together
 
 
 class ForwardTarget:
@@ -29,6 +35,17 @@ class Publishes:
         """Publish a copy of `message` to `target`; False when it was refused."""
         raise AssertionError("republish is the virtual host's")
 
+    def forwarded_too_often(self) -> None:
+        """Count a copy that was not made, because of the limits on what becomes of one publish."""
+        raise AssertionError("forwarded_too_often is the virtual host's")
+
+
+class Copies:
+    """How many copies were made of the message that is being published. Forwarding ends before the publish does."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
 
 class ForwardingRule:
     """Forward what is aimed at `exchange` with a key that matches `pattern`; `keep` delivers the original too."""
@@ -44,19 +61,27 @@ class ForwardingRule:
 class ForwardingSink(Sink):
     """The rules at work on one route, with the sinks that the message would have reached without them."""
 
-    def __init__(self, rules: list[ForwardingRule], originals: list[Sink], host: Publishes) -> None:
+    def __init__(self, rules: list[ForwardingRule], originals: list[Sink], host: Publishes, copies: Copies) -> None:
         super().__init__()
         self._rules = rules
         self._originals = originals
         self._host = host
+        self._copies = copies
 
     def take(self, message: Message) -> bool:
+        hops = len(message.forwarded_by)
+        if not hops:
+            self._copies.made = 0
         fresh = [rule for rule in self._rules if rule.name not in message.forwarded_by]
+        if fresh and (hops >= HOPS_LIMIT or self._copies.made >= COPIES_LIMIT):
+            self._host.forwarded_too_often()
+            fresh = []  # the message stays where it is
         accepted = True
         if all(rule.keep for rule in fresh):
             accepted = take_all(self._originals, message)
         for rule in fresh:
             for target in rule.targets:
+                self._copies.made += 1
                 copy = message.aimed_at(message.address)
                 copy.forwarded_by = (*message.forwarded_by, rule.name)
                 if not self._host.republish(target, copy):
@@ -69,9 +94,11 @@ class ForwardingRules:
 
     def __init__(self, host: Publishes) -> None:
         self._host = host
+        self._copies = Copies()
         self._by_exchange: dict[str, Trie] = {}
 
     def add(self, rule: ForwardingRule) -> None:
+        """Have the rule take part in the routes of the keys that it matches."""
         self._by_exchange.setdefault(rule.exchange, Trie()).add(rule.pattern, rule)
 
     def extend(self, exchange: str, key: str, sinks: list[Sink]) -> list[Sink]:
@@ -86,4 +113,4 @@ class ForwardingRules:
         if not matching:
             return sinks
         matching.sort(key=lambda rule: rule.name)
-        return [ForwardingSink(matching, sinks, self._host)]
+        return [ForwardingSink(matching, sinks, self._host, self._copies)]

@@ -2,7 +2,7 @@
 
 An exchange type says only which of its bindings a key selects (`select`). Routes are cached for each key and dropped
 when a binding of this exchange, or of one that it leads to, changes; nothing is decided per message that can be
-decided per key.
+decided per key. What is cached is bounded for each exchange, and for all of them together.
 """
 
 from typing import ClassVar, Final
@@ -11,11 +11,12 @@ from core.model.message import Address, Message
 from core.model.properties import Headers
 from core.routing.binding import Binding, Identity
 from core.routing.composite import ForwardingRules
+from core.routing.memory import Memory, Remembered
 from core.routing.route import Collector, Route
 from core.routing.sink import Sink, take_all
 
-ROUTES_LIMIT: Final = 16_384  # keys cached by one exchange; beyond it the cache starts anew
 CACHED_KEY_LIMIT: Final = 512  # characters; longer keys (MQTT allows 65,535 bytes) are routed without being kept
+OWN_ADDRESS_FACTOR: Final = 3  # bytes of memory for each character of such a key: itself, and as a protocol says it
 
 
 class Exchange(Sink):
@@ -23,7 +24,7 @@ class Exchange(Sink):
 
     kind: ClassVar[str] = ""
 
-    def __init__(self, name: str, forwarding: ForwardingRules) -> None:
+    def __init__(self, name: str, forwarding: ForwardingRules, memory: Memory) -> None:
         super().__init__()
         self.name = name
         self.durable = True
@@ -32,10 +33,13 @@ class Exchange(Sink):
         self.deleted = False
         self.arguments: Headers = {}
         self.bindings: dict[Identity, Binding] = {}
-        self.upstream: list[Exchange] = []  # exchanges with a binding that leads here; one item for each binding
+        self.cost_bytes = 0  # of what defines it; written by the virtual host
+        self.upstream: dict[Exchange, int] = {}  # exchanges with bindings that lead here, and how many
         self._forwarding = forwarding
-        self._routes: dict[str, Route] = {}
-        self._addresses: dict[str, Address] = {}
+        self._counters = memory.counters
+        self._remembered = Remembered(memory)
+        self._routes = self._remembered.routes  # two look-ups that every message needs
+        self._addresses = self._remembered.addresses
 
     def select(self, collector: Collector) -> list[Binding]:
         """Return the bindings that the collector's key (or message) selects."""
@@ -60,7 +64,7 @@ class Exchange(Sink):
         self.bindings[identity] = binding
         sink = binding.sink
         if isinstance(sink, Exchange):
-            sink.upstream.append(self)
+            sink.upstream[self] = sink.upstream.get(self, 0) + 1
         self.forget_routes(binding)
         return True
 
@@ -72,7 +76,9 @@ class Exchange(Sink):
         self.removed(binding)
         sink = binding.sink
         if isinstance(sink, Exchange):
-            sink.upstream.remove(self)
+            sink.upstream[self] -= 1
+            if not sink.upstream[self]:
+                del sink.upstream[self]
         self.forget_routes(binding)
         return True
 
@@ -86,11 +92,15 @@ class Exchange(Sink):
             if id(exchange) in seen:
                 continue
             seen.add(id(exchange))
-            if only_key is not None:
-                exchange._routes.pop(only_key, None)
+            if only_key is None:
+                exchange._remembered.forget_routes()
             else:
-                exchange._routes.clear()
+                exchange._remembered.forget_route(only_key)
             pending.extend(exchange.upstream)
+
+    def forget_keys(self) -> None:
+        """Forget all routes and addresses, because the exchange is deleted."""
+        self._remembered.leave()
 
     def collect(self, collector: Collector) -> None:
         """Add all sinks that this exchange leads to; exchange-to-exchange bindings are followed, cycles cut."""
@@ -99,7 +109,9 @@ class Exchange(Sink):
             exchange = pending.pop()
             if not collector.enter(exchange):
                 continue
-            for binding in exchange.select(collector):
+            bindings = exchange.select(collector)
+            collector.steps += len(bindings) + 1
+            for binding in bindings:
                 sink = binding.sink
                 if isinstance(sink, Exchange):
                     pending.append(sink)
@@ -110,11 +122,11 @@ class Exchange(Sink):
         """Return the address object for this exchange and key, the same one each time while it is cached."""
         address = self._addresses.get(key)
         if address is None:
+            address = Address(self.name, key)
             if len(key) > CACHED_KEY_LIMIT:
-                return Address(self.name, key)
-            if len(self._addresses) >= ROUTES_LIMIT:
-                self._addresses.clear()
-            address = self._addresses[key] = Address(self.name, key)
+                address.own_bytes = OWN_ADDRESS_FACTOR * len(key)
+            else:
+                self._remembered.keep_address(key, address)
         return address
 
     def route(self, message: Message) -> Route:
@@ -125,9 +137,7 @@ class Exchange(Sink):
             if len(key) > CACHED_KEY_LIMIT:
                 return self._find(key, message)
             route = self._find(key, None)
-            if len(self._routes) >= ROUTES_LIMIT:
-                self._routes.clear()
-            self._routes[key] = route
+            self._remembered.keep_route(key, route)
         if route.by_message:
             return self._find(key, message)
         return route
@@ -139,5 +149,6 @@ class Exchange(Sink):
     def _find(self, key: str, message: Message | None) -> Route:
         collector = Collector(key, message)
         self.collect(collector)
+        self._counters.work += collector.steps
         sinks = self._forwarding.extend(self.name, key, collector.sinks())
         return Route(sinks, by_message=collector.by_message)

@@ -22,8 +22,9 @@ class Collector:
         self.key = key
         self.message = message
         self.by_message = False
+        self.steps = 0  # what the walk has cost
         self._visited: set[int] = set()
-        self._groups: dict[object, list[Sink]] = {}
+        self._groups: dict[object, dict[Sink, None]] = {}  # as ordered sets: one session may match a thousand times
 
     def enter(self, exchange: Sink) -> bool:
         """Return False when the walk has been at this exchange, so that cycles of bindings end."""
@@ -35,10 +36,12 @@ class Collector:
     def add(self, sink: Sink) -> None:
         """Note that a binding leads to `sink`."""
         group = sink.group
-        members = self._groups.setdefault(group if group is not None else sink, [])
-        if sink not in members:
-            members.append(sink)
+        self._groups.setdefault(group if group is not None else sink, {})[sink] = None
 
     def sinks(self) -> list[Sink]:
         """Return one sink for each group."""
-        return [members[0].merged(members[1:]) if len(members) > 1 else members[0] for members in self._groups.values()]
+        found: list[Sink] = []
+        for group in self._groups.values():
+            members = list(group)
+            found.append(members[0].merged(members[1:]) if len(members) > 1 else members[0])
+        return found

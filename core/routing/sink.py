@@ -20,6 +20,10 @@ class Sink:
         """Take responsibility for the message; False means that it was refused and the publisher must be told."""
         raise AssertionError(f"{type(self).__name__} does not say what it does with a message")
 
+    def failed(self, error: Exception) -> None:
+        """Learn that `take` raised: a bug, which costs this sink's connection and not the publisher's."""
+        raise error
+
     def merged(self, others: "list[Sink]") -> "Sink":
         """Return the sink that stands for this one and the `others` of the same group."""
         return self
@@ -29,6 +33,9 @@ def take_all(sinks: list[Sink], message: Message) -> bool:
     """Give the message to every sink; False when one of them refused it."""
     accepted = True
     for sink in sinks:
-        if not sink.take(message):
-            accepted = False
+        try:
+            if not sink.take(message):
+                accepted = False
+        except Exception as error:  # noqa: BLE001 - a bug in one receiving connection must not cost anybody else
+            sink.failed(error)
     return accepted

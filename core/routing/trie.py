@@ -20,11 +20,13 @@ class Node:
         self.values: dict[int, object] = {}  # those whose pattern ends here, by identity: thousands may share one
 
     def child(self, token: Token) -> "Node | None":
+        """Return the node of the prefix that `token` makes longer, or None."""
         if token.kind == WORD:
             return self.words.get(token.text)
         return self.many if token.kind == MANY else self.one
 
     def attach(self, token: Token) -> "Node":
+        """Make that node; there is none yet."""
         node = Node(stays=token.kind == MANY)
         if token.kind == WORD:
             self.words[token.text] = node
@@ -35,6 +37,7 @@ class Node:
         return node
 
     def detach(self, token: Token) -> None:
+        """Drop that node."""
         if token.kind == WORD:
             del self.words[token.text]
         elif token.kind == MANY:
@@ -43,6 +46,7 @@ class Node:
             self.one = None
 
     def empty(self) -> bool:
+        """Tell whether no pattern ends here or below."""
         return not self.values and not self.words and self.one is None and self.many is None
 
 

@@ -36,8 +36,8 @@ from protocols.amqp.publishing import NOTHING, Publishing
 from protocols.amqp.settling import Settling
 from protocols.amqp.transaction import ChannelTransaction
 from protocols.amqp.translate import destination
-from protocols.amqp.unsettled import Unsettled
 from protocols.connection import Connection
+from protocols.unsettled import Unsettled
 
 
 class Channel:
@@ -181,7 +181,7 @@ class Channel:
         self.consumers.cancel_all()
         if self._transaction is not None:
             self._transaction.roll_back()
-        for entry in self._unsettled.drain():
+        for _, entry in self._unsettled.take_all():
             entry.queue.requeue(entry)
 
     def fail(self, code: int, text: str, offender: int) -> None:

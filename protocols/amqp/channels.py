@@ -14,12 +14,12 @@ from protocols.amqp.errors import CHANNEL_ERROR, COMMAND_INVALID, NOT_ALLOWED, U
 from protocols.amqp.frame_errors import unexpected_frame
 from protocols.amqp.frames import BODY, HEADER, METHOD, METHOD_FRAME_MIN_BYTES, START_BYTES, Framing, method_number
 from protocols.amqp.methods import Close
+from protocols.amqp.properties import BASIC_CLASS
 from protocols.amqp.publications import Publications
 from protocols.amqp.publishing import A_METHOD, Publishing
 from protocols.connection import Connection
 
 CONNECTION_CLASS: Final = 10
-BASIC_CLASS: Final = 60
 PUBLISH_ID: Final = 40
 ACK_ID: Final = 80
 ACK_FRAME_BYTES: Final = 21

@@ -1,8 +1,13 @@
 """The machine of one AMQP 0-9-1 connection: the frame loop, the life of the connection, and its channels.
 
-HEADER → START_OK → LOGIN → TUNE_OK → OPEN → RUNNING → CLOSING → CLOSED. A peer's mistake is caught in `_work` and nowhere
-else: a soft error closes the channel, a hard one the connection (AMQP 0-9-1 §1.2). After connection.close everything but
-close-ok is ignored; when even the start of the next frame is lost (DEAF), the octets of close-ok are looked for.
+    HEADER ─▶ START_OK ─▶ LOGIN ─▶ TUNE_OK ─▶ OPEN ─▶ RUNNING ──connection.close──▶ closed
+      │           │         │         │         │        │
+      └─ another ─┴─────────┴─────────┴─────────┴────────┴── a mistake, shut_down ──▶ CLOSING, DEAF ──close-ok──▶ closed
+         protocol: closed
+
+A peer's mistake is caught in `_work` and nowhere else: a soft error closes the channel, a hard one the connection
+(AMQP 0-9-1 §1.2). After connection.close everything but close-ok is ignored (CLOSING); when even the start of the next
+frame is lost (DEAF), the octets of close-ok are looked for. Silence and the end of the stream close from every state.
 """
 
 from enum import Enum
@@ -48,10 +53,9 @@ from protocols.amqp.handshake import ClientTraits, check_tune, credentials, serv
 from protocols.amqp.heartbeat import Heartbeat
 from protocols.amqp.methods import Close, Method, Open, StartOk, TuneOk, UpdateSecret
 from protocols.amqp.table import ELEMENTS_LIMIT, FIRST_ELEMENTS_LIMIT
-from protocols.connection import HANDSHAKE_TIMEOUT_S, Connection, Outlet, Peer
+from protocols.connection import HANDSHAKE_TIMEOUT_S, OUTPUT_LIMIT_BYTES, Connection, Outlet, Peer
 from protocols.inbox import Inbox
 
-OUTPUT_LIMIT_BYTES: Final = 64 << 20  # unsent output beyond which nothing more is handled, nor read from the socket
 CLOSE_TIMEOUT_S: Final = 30.0  # for close-ok; as RabbitMQ
 DEAF_TIMEOUT_S: Final = 3.0  # for close-ok from a peer that cannot be understood; as RabbitMQ
 SHUTDOWN_TEXT: Final = "broker forced connection closure with reason 'shutdown'"
@@ -68,7 +72,6 @@ class State(Enum):
     RUNNING = "running"
     CLOSING = "closing"
     DEAF = "deaf"
-    CLOSED = "closed"
 
 
 class AmqpConnection(Connection):
@@ -77,7 +80,7 @@ class AmqpConnection(Connection):
     def __init__(self, broker: Broker, outlet: Outlet, peer: Peer) -> None:
         super().__init__(broker, outlet, peer, "amqp")
         self._state = State.HEADER
-        self._inbox = Inbox()
+        self._inbox = Inbox(broker.surroundings.usage)
         self._at = 0  # where the next frame begins in what is being read
         self._working = False
         self._paused = False  # while the login is pending: what comes behind it is kept
@@ -134,9 +137,14 @@ class AmqpConnection(Connection):
             return
         at = self._at
         end = len(data)
+        counters = self._counters
+        work_limit = self.work_limit()
         while end - at >= START_BYTES and not self._paused and not self.closed:
             if self.output_bytes > OUTPUT_LIMIT_BYTES:
                 break  # many a basic.get fits into one chunk
+            if counters.work > work_limit:
+                self.behind = True
+                break
             size = data[at + 3] << 24 | data[at + 4] << 16 | data[at + 5] << 8 | data[at + 6]
             if size > self._payload_limit:
                 raise frame_too_large(data, at, size, self._payload_limit - OVERHEAD_BYTES)
@@ -156,7 +164,7 @@ class AmqpConnection(Connection):
             at = after
         self._inbox.keep(data[at:], 0)
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
         """Read what was held back, unless that is being done."""
         if not self._working:
             data = self._inbox.take()
@@ -243,7 +251,7 @@ class AmqpConnection(Connection):
         self._state = State.TUNE_OK
         self.deadline = self.broker.clock.now + HANDSHAKE_TIMEOUT_S
         self._send(replies.tune(CHANNEL_MAX, FRAME_MAX, HEARTBEAT_S))
-        self._go_on()
+        self.go_on()
 
     def _refuse_login(self, reason: str) -> None:
         self.outlet.note("login refused", reason)
@@ -320,6 +328,7 @@ class AmqpConnection(Connection):
         self.closed = True
 
     def ended(self) -> None:
+        self._inbox.take()
         self._release()
 
     def _release(self) -> None:
@@ -378,7 +387,7 @@ class AmqpConnection(Connection):
     def relieved(self) -> None:
         if self._channels is not None:
             self._channels.release()
-        self._go_on()
+        self.go_on()
 
     def complete_output(self) -> None:
         if self._channels is not None:

@@ -12,10 +12,10 @@ from core.queueing.consumer import Consumer
 from core.queueing.entry import Entry
 from core.queueing.queue import Queue
 from protocols.amqp import replies
-from protocols.amqp.frames import COPY_LIMIT_BYTES, END, Framing
+from protocols.amqp.frames import END, Framing
 from protocols.amqp.translate import destination, from_core, without_headers
-from protocols.amqp.unsettled import Unsettled
-from protocols.connection import Connection
+from protocols.connection import COPY_LIMIT_BYTES, Connection
+from protocols.unsettled import Unsettled
 
 if TYPE_CHECKING:
     from protocols.amqp.consumers import Consumers

@@ -9,13 +9,12 @@ from typing import Final
 from core.client import Client
 from core.queueing.credit import UNLIMITED, Credit
 from protocols.amqp import replies
-from protocols.amqp.arguments import check_consumer_arguments
 from protocols.amqp.consumer import AmqpConsumer
 from protocols.amqp.errors import NOT_ALLOWED, NOT_IMPLEMENTED, PeerError
 from protocols.amqp.frames import Framing
 from protocols.amqp.methods import Consume, Qos
-from protocols.amqp.unsettled import Unsettled
 from protocols.connection import Connection
+from protocols.unsettled import Unsettled
 
 CONSUMERS_LIMIT: Final = 16_384  # on one connection
 TAG_PREFIX: Final = "amq.ctag-"
@@ -58,13 +57,14 @@ class Consumers:
             raise PeerError(NOT_ALLOWED, f"attempt to reuse consumer tag '{tag}'")
         if not self._room.left:
             raise PeerError(NOT_ALLOWED, f"reached maximum ({CONSUMERS_LIMIT}) of consumers per connection")
-        check_consumer_arguments(queue_name, self._client.vhost.name, method.arguments)
         consumer = AmqpConsumer(self, self._connection, tag, settles=method.settles)
         if method.settles:
             consumer.credit = self._credit
             consumer.shared = self.shared
         consumer.suspended = self._connection.congested
-        consumer.queue = self._client.consume(queue_name, consumer, exclusive=method.exclusive)
+        consumer.queue = self._client.consume(
+            queue_name, consumer, exclusive=method.exclusive, arguments=method.arguments
+        )
         self._by_tag[tag] = consumer
         self._room.left -= 1
         return tag

@@ -7,9 +7,9 @@ from typing import Final
 
 from core.client import Client
 from core.queueing.queue import Queue
+from core.routing.exchanges import TYPES
 from protocols.amqp import replies
-from protocols.amqp.arguments import apply_queue_arguments, check_exchange_arguments, check_queue_arguments
-from protocols.amqp.errors import NOT_FOUND, PeerError
+from protocols.amqp.errors import COMMAND_INVALID, NOT_FOUND, PeerError
 from protocols.amqp.methods import (
     EXCHANGE_BIND,
     ExchangeBind,
@@ -31,7 +31,6 @@ class Definitions:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._vhost = client.vhost.name
         self._current_queue = ""
 
     def queue_name(self, name: str) -> str:
@@ -76,7 +75,6 @@ class Definitions:
         if method.passive:
             queue = client.find_queue(method.queue)
         else:
-            check_queue_arguments(method.queue, self._vhost, method.arguments)
             queue = client.declare_queue(
                 method.queue,
                 durable=method.durable,
@@ -84,7 +82,6 @@ class Definitions:
                 auto_delete=method.auto_delete,
                 arguments=method.arguments,
             )
-            apply_queue_arguments(queue, method.arguments)
         self._current_queue = queue.name
         return NO_ANSWER if method.nowait else self._described(queue)
 
@@ -114,7 +111,8 @@ class Definitions:
         if method.passive:
             self._client.find_exchange(method.exchange)
             return
-        check_exchange_arguments(method.exchange, self._vhost, method.arguments)
+        if method.kind not in TYPES:
+            raise PeerError(COMMAND_INVALID, f"unknown exchange type '{method.kind}'")
         self._client.declare_exchange(
             method.exchange,
             method.kind,

@@ -15,7 +15,7 @@ from core.model.errors import (
     Locked,
     Mismatch,
     NotFound,
-    Unavailable,
+    Unsupported,
 )
 
 NO_ROUTE: Final = 312
@@ -64,7 +64,7 @@ CODES: Final[dict[type[BrokerError], int]] = {
     ExclusiveUse: ACCESS_REFUSED,
     Invalid: PRECONDITION_FAILED,
     Limit: PRECONDITION_FAILED,
-    Unavailable: RESOURCE_ERROR,
+    Unsupported: NOT_IMPLEMENTED,
 }
 
 UNSAID: Final = -1

@@ -29,7 +29,6 @@ HEARTBEAT_S: Final = 60  # RabbitMQ's default
 
 HEARTBEAT_FRAME: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
 CLOSE_OK_FRAME: Final = b"\x01\x00\x00\x00\x00\x00\x04\x00\x0a\x00\x33\xce"
-COPY_LIMIT_BYTES: Final = 16_384  # a body up to this size is cheaper to copy into its frame than to send beside it
 
 
 def method_number(data: bytes, at: int) -> int:

@@ -66,7 +66,7 @@ class StartOk(Method):
         self.client_properties = reader.table()
         self.mechanism = reader.shortstr()
         self.response = reader.longstr()
-        self.locale = reader.shortstr()
+        reader.shortstr()  # the locale
 
 
 class TuneOk(Method):

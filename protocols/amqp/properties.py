@@ -8,7 +8,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from core.access import User
+from core.access import User, check_user_id
 from core.counters import Counters
 from core.model.properties import Headers, Native, Properties
 from protocols.amqp.errors import FRAME_ERROR, PRECONDITION_FAILED, UNEXPECTED_FRAME, PeerError, malformed
@@ -36,6 +36,7 @@ CLASS_AT: Final = 4  # behind the frame's size, and so on
 BODY_SIZE_AT: Final = 8
 FLAGS_AT: Final = 16
 VALUES_AT: Final = 18
+TRANSIENT: Final = 1  # values of delivery_mode
 PERSISTENT: Final = 2
 SHORT_LIMIT_BYTES: Final = 255  # of a short string
 NO_EXPIRATION: Final = -1
@@ -43,7 +44,6 @@ REPLY_TO_TOPIC: Final = "x-reply-to-topic"
 LONG_CORRELATION: Final = "x-correlation-id"
 CLASS_AND_WEIGHT: Final = b"\x00\x3c\x00\x00"
 TIMESTAMP_LIMIT_S: Final = 0xFFFF_FFFF_FFFF_FFFF
-IMPERSONATOR: Final = "impersonator"  # RabbitMQ's tag for users who may say any user id
 
 # What tells messages of one publisher apart: a header with one of these is not worth remembering.
 _SINGULAR: Final = MESSAGE_ID | TIMESTAMP | CORRELATION_ID
@@ -55,6 +55,7 @@ class AmqpNative(Native):
 
     def __init__(self, frame: bytes) -> None:
         self.frame = frame
+        self.size_bytes = 2 * len(frame)  # as it came, and as another protocol may have it said
         self.body_size = 0
         self.qos = 0
         self.expiration_ms = NO_EXPIRATION
@@ -86,7 +87,7 @@ def inspect(frame: bytes, user: User) -> AmqpNative:
                 at = check_table(frame, at, end)
             elif bit == DELIVERY_MODE:
                 at = _within(at + 1, end)
-                native.qos = 1 if frame[start] == PERSISTENT else 0
+                native.qos = _qos(frame[start])
             elif bit == PRIORITY:
                 at = _within(at + 1, end)
             elif bit == TIMESTAMP:
@@ -98,7 +99,7 @@ def inspect(frame: bytes, user: User) -> AmqpNative:
                 if bit == EXPIRATION:
                     native.expiration_ms = _expiration(text)
                 elif bit == USER_ID:
-                    _check_user_id(text, user)
+                    check_user_id(user, text)
         bit >>= 1
     if at != end:
         raise malformed("content header goes on behind its properties")
@@ -109,6 +110,14 @@ def _wrong_class(frame: bytes) -> PeerError:
     class_id = int.from_bytes(frame[CLASS_AT : CLASS_AT + 2], "big")
     got = "non content header frame" if class_id == BASIC_CLASS else f"one for class {class_id}"
     return PeerError(UNEXPECTED_FRAME, f"expected content header for class {BASIC_CLASS}, got {got} instead")
+
+
+def _qos(delivery_mode: int) -> int:
+    if delivery_mode == PERSISTENT:
+        return 1
+    if delivery_mode == TRANSIENT:
+        return 0
+    raise PeerError(PRECONDITION_FAILED, f"invalid message: {{delivery_mode_unknown,{delivery_mode}}}")
 
 
 def _within(at: int, end: int) -> int:
@@ -139,13 +148,6 @@ def _expiration(text: str) -> int:
     else:
         return int(text)
     raise PeerError(PRECONDITION_FAILED, f"invalid expiration '{text}': {reason}")
-
-
-def _check_user_id(text: str, user: User) -> None:
-    if text != user.name and IMPERSONATOR not in user.tags:
-        raise PeerError(
-            PRECONDITION_FAILED, f"user_id property set to '{text}' but authenticated user was '{user.name}'"
-        )
 
 
 def decode_header(frame: bytes) -> Properties:

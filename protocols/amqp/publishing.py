@@ -58,6 +58,7 @@ class Publishing(Publisher):
         self._confirms_due = confirms_due  # the channels of the connection that have confirms to say
         self._due = False
         self._clock = connection.broker.clock
+        self._usage = connection.broker.surroundings.usage
         self._limit_bytes = connection.broker.message_limit_bytes
         self._publication: Publication | None = None
         self._native: AmqpNative | None = None
@@ -99,9 +100,9 @@ class Publishing(Publisher):
             return
         if size > self._missing_bytes:
             raise PeerError(FRAME_ERROR, f"body goes on {size - self._missing_bytes} bytes behind its announced size")
+        self._count_partial(size)
         self._missing_bytes -= size
         self._parts.append(piece)
-        self._count_partial(size)
         if not self._missing_bytes:
             body = b"".join(self._parts)
             self._forget_parts(len(body))
@@ -109,14 +110,16 @@ class Publishing(Publisher):
 
     def _count_partial(self, size: int) -> None:
         publications = self._publications
-        publications.partial_bytes += size
         limit = PARTIAL_LIMIT_FACTOR * self._limit_bytes
-        if publications.partial_bytes > limit:
+        if publications.partial_bytes + size > limit:
             raise PeerError(RESOURCE_ERROR, f"more than {limit} bytes of unfinished messages on one connection")
+        self._usage.hold_unfinished(size)
+        publications.partial_bytes += size
 
     def _forget_parts(self, size: int) -> None:
         self._parts = []
         self._publications.partial_bytes -= size
+        self._usage.release_unfinished(size)
 
     def unexpected(self) -> PeerError:
         """Return the error of a frame that cannot come now."""

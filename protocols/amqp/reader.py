@@ -27,15 +27,19 @@ class Reader:
         return self._take(1)[0]
 
     def short(self) -> int:
+        """Read an integer of two octets."""
         return int.from_bytes(self._take(2), "big")
 
     def long(self) -> int:
+        """Read an integer of four octets."""
         return int.from_bytes(self._take(4), "big")
 
     def longlong(self) -> int:
+        """Read an integer of eight octets."""
         return int.from_bytes(self._take(8), "big")
 
     def shortstr(self) -> str:
+        """Read a short string, which must be UTF-8 (RabbitMQ)."""
         octets = self._take(self.octet())
         try:
             return octets.decode()
@@ -48,9 +52,11 @@ class Reader:
         return text.replace("\r", "").replace("\n", "") if "\r" in text or "\n" in text else text
 
     def longstr(self) -> bytes:
+        """Read a long string."""
         return self._take(self.long())
 
     def table(self) -> Headers:
+        """Read and check a field table."""
         start = self._at
         self._at = check_table(self._data, start, self._end, self._elements_limit)
         return decode_table(self._data, start)

@@ -15,8 +15,6 @@ from protocols.amqp.errors import PeerError, malformed
 DEPTH_LIMIT: Final = 32  # tables and arrays inside each other
 ELEMENTS_LIMIT: Final = 65_536  # fields and items in one table, all levels together
 FIRST_ELEMENTS_LIMIT: Final = 1_000  # the same before login
-KEY_LIMIT_BYTES: Final = 255
-TEXT_LIMIT_BYTES: Final = 0xFFFF_FFFF
 
 _STRING: Final = -1
 _NESTED: Final = -2

@@ -6,10 +6,9 @@ As in RabbitMQ, a rollback gives settled deliveries back to the client as unsett
 from core.client import Client
 from core.model.message import Message
 from core.queueing.entry import Entry
-from core.queueing.transaction import Transaction
 from protocols.amqp.errors import PRECONDITION_FAILED, PeerError
 from protocols.amqp.publications import Publication
-from protocols.amqp.unsettled import Unsettled
+from protocols.unsettled import Unsettled
 
 
 class ChannelTransaction:
@@ -18,7 +17,7 @@ class ChannelTransaction:
     def __init__(self, client: Client, unsettled: Unsettled) -> None:
         self._client = client
         self._unsettled = unsettled
-        self._transaction = Transaction()
+        self._transaction = client.begin()
         self._taken: list[tuple[int, Entry]] = []
         self._mandatory: list[tuple[Publication, Message]] = []
 
@@ -46,11 +45,12 @@ class ChannelTransaction:
 
     def roll_back(self) -> None:
         """Forget it all."""
+        self._transaction.release()
         for tag, entry in self._taken:
             self._unsettled.restore(tag, entry)
         self._begin()
 
     def _begin(self) -> None:
-        self._transaction = Transaction()
+        self._transaction = self._client.begin()
         self._taken = []
         self._mandatory = []

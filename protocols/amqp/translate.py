@@ -16,11 +16,11 @@ from protocols.amqp.properties import (
     NO_EXPIRATION,
     PERSISTENT,
     SHORT_LIMIT_BYTES,
+    TRANSIENT,
     AmqpNative,
     encode_header,
 )
 
-TRANSIENT: Final = 1
 _PLAIN_START: Final = b"\x00\x00\x00\x0f" + CLASS_AND_WEIGHT
 _PLAIN_TRANSIENT_END: Final = DELIVERY_MODE.to_bytes(2, "big") + bytes([TRANSIENT]) + END
 _PLAIN_PERSISTENT_END: Final = DELIVERY_MODE.to_bytes(2, "big") + bytes([PERSISTENT]) + END

@@ -13,7 +13,7 @@ from typing import Final
 from core.access import User
 from core.broker import Broker
 from core.client import Client
-from core.model.errors import BrokerError
+from core.model.errors import BrokerError, Limit
 from core.model.names import DEFAULT_VHOST
 from core.timers import NEVER
 from protocols.connection import Connection, Outlet, Peer
@@ -48,6 +48,7 @@ from protocols.mqtt.session import MqttSession, find_session, open_session
 from protocols.mqtt.topics import parse_filter
 from protocols.mqtt.will import Will, accept_will
 
+# The states; numbers, because every packet asks and a member of an Enum is looked up by name each time.
 EXPECT_CONNECT: Final = 0
 LOGGING_IN: Final = 1
 CONNECTED: Final = 2
@@ -65,7 +66,7 @@ class MqttConnection(Connection):
     def __init__(self, broker: Broker, outlet: Outlet, peer: Peer) -> None:
         super().__init__(broker, outlet, peer, "mqtt")
         self._state = EXPECT_CONNECT
-        self._inbox = Inbox()
+        self._inbox = Inbox(broker.surroundings.usage)
         self._acks = Acks(self)
         self._silence_limit_s = NEVER
         self._level = 0
@@ -86,11 +87,18 @@ class MqttConnection(Connection):
             return
         if self._state == CONNECTED:
             self.deadline = self.broker.clock.now + self._silence_limit_s
-        data = self._inbox.add(data)
+        try:
+            data = self._inbox.add(data)
+        except Limit as error:
+            self._close("no room", error.text)
+            return
         if self._state == LOGGING_IN:
             self._inbox.keep(data, 0)
         elif data:
             self._handle(data)
+
+    def go_on(self) -> None:
+        self._handle(self._inbox.take())
 
     def _handle(self, data: bytes) -> None:
         try:
@@ -108,7 +116,13 @@ class MqttConnection(Connection):
         """
         position = 0
         end = len(data)
+        counters = self._counters
+        work_limit = self.work_limit()
         while position < end and not self.closed:
+            if counters.work > work_limit:
+                self.behind = True
+                self._inbox.keep(data[position:], 0)
+                return
             first = data[position]
             if self._state != CONNECTED:
                 if self._state == LOGGING_IN:
@@ -196,7 +210,7 @@ class MqttConnection(Connection):
         assert client is not None
         greeting = self._greeting
         if greeting is None:
-            greeting = self._greeting = Greeting(self, session.deliveries)
+            greeting = self._greeting = Greeting(self, session, client)
         codes: list[int] = []
         refused: list[str] = []
         made = {}
@@ -213,11 +227,11 @@ class MqttConnection(Connection):
             self.outlet.note("subscription refused", f"{refused[0]}{more}")
         self._acks.flush()
         self.write(encode_suback(packet.packet_id, codes))
-        for subscription, pattern in made.values():  # also when it replaced another [MQTT-3.8.4-3]
+        for text, (subscription, pattern) in made.items():  # also when it replaced another [MQTT-3.8.4-3]
             if greeting.full:
                 client.counters.drop("slow_subscriber")
             else:
-                greeting.add(subscription, client.retained(pattern))
+                greeting.add(text, subscription, pattern)
 
     def _unsubscribe(self, data: bytes) -> None:
         packet = decode_unsubscribe(data)
@@ -321,11 +335,14 @@ class MqttConnection(Connection):
 
     def ended(self) -> None:
         self.closed = True
+        self._inbox.take()
         self._let_go()
 
     def _let_go(self) -> None:
         """Leave the session and publish the will, once."""
         session, client, will = self._session, self._client, self._will
+        if self._greeting is not None:
+            self._greeting.end()
         self._session = self._client = self._will = self._publishing = self._greeting = None
         if session is not None:
             session.detach()

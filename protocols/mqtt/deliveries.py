@@ -12,7 +12,7 @@ from core.queueing.consumer import Consumer
 from core.queueing.entry import Entry
 from core.queueing.queue import Queue, Surroundings
 from core.routing.sink import Sink
-from protocols.connection import Connection
+from protocols.connection import COPY_LIMIT_BYTES, Connection
 from protocols.mqtt.errors import Forbidden, Malformed
 from protocols.mqtt.frames import BYTE, DUP, PUBLISH, PUBREL_START, RETAIN
 from protocols.mqtt.translate import publish_header
@@ -21,9 +21,6 @@ IN_FLIGHT_LIMIT: Final = 1_024  # unacknowledged messages; MQTT 3.1.1 lets no cl
 QUEUE_LIMIT_ENTRIES: Final = 100_000  # that wait in one session
 QUEUE_LIMIT_BYTES: Final = 256 << 20  # of bodies that wait in one session
 LAST_PACKET_ID: Final = 65_535
-JOIN_LIMIT_BYTES: Final = (
-    16_384  # bodies beyond it are written as they are; copying would cost more than a second piece
-)
 
 
 class Grant(Sink):
@@ -48,11 +45,6 @@ class Deliveries(Consumer):
         self._sent: dict[int, Entry] = {}  # by packet id: PUBLISH without PUBACK or PUBREC
         self._released: dict[int, Entry] = {}  # by packet id: PUBREL without PUBCOMP
         self._last_packet_id = 0
-
-    @property
-    def in_flight_count(self) -> int:
-        """Messages sent whose exchange is not complete."""
-        return len(self._sent) + len(self._released)
 
     @property
     def full(self) -> bool:
@@ -97,7 +89,7 @@ class Deliveries(Consumer):
             first |= RETAIN
         header = publish_header(first, message, packet_id, self.counters)
         body = message.body
-        if len(body) <= JOIN_LIMIT_BYTES:
+        if len(body) <= COPY_LIMIT_BYTES:
             connection.write(header + body)
         else:
             connection.write(header)

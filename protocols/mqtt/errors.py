@@ -15,7 +15,7 @@ from core.model.errors import (
     Locked,
     Mismatch,
     NotFound,
-    Unavailable,
+    Unsupported,
 )
 
 ACCEPTED: Final = 0x00  # CONNACK return codes, MQTT 3.1.1 table 3.1
@@ -74,7 +74,7 @@ OUTCOMES: Final[dict[type[BrokerError], Outcome]] = {
     ExclusiveUse: Outcome(SERVER_UNAVAILABLE, SUBSCRIPTION_FAILED, publish_closes=True),
     Invalid: Outcome(IDENTIFIER_REJECTED, SUBSCRIPTION_FAILED, publish_closes=True),
     Limit: Outcome(SERVER_UNAVAILABLE, SUBSCRIPTION_FAILED, publish_closes=True),
-    Unavailable: Outcome(SERVER_UNAVAILABLE, SUBSCRIPTION_FAILED, publish_closes=True),
+    Unsupported: Outcome(SERVER_UNAVAILABLE, SUBSCRIPTION_FAILED, publish_closes=True),
 }
 
 

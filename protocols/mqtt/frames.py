@@ -23,10 +23,7 @@ DISCONNECT: Final = 0xE0
 DUP: Final = 0x08
 RETAIN: Final = 0x01
 
-MAX_REMAINING_LENGTH: Final = 268_435_455  # four bytes of seven bits (§2.2.3)
-HANDSHAKE_LIMIT_BYTES: Final = (
-    65_536  # remaining length before the login, as RabbitMQ's max_packet_size_unauthenticated
-)
+HANDSHAKE_LIMIT_BYTES: Final = 65_536  # remaining length before login; RabbitMQ's max_packet_size_unauthenticated
 CONTROL_LIMIT_BYTES: Final = 1 << 20  # remaining length of all packets but PUBLISH: SUBSCRIBE with some 20,000 filters
 PUBLISH_HEADER_BYTES: Final = 2 + 65_535 + 2  # the longest topic and a packet id
 

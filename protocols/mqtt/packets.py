@@ -8,7 +8,7 @@ from typing import Final
 
 from protocols.mqtt.errors import UNACCEPTABLE_PROTOCOL, Forbidden, Malformed, Refused
 from protocols.mqtt.frames import BYTE, encode_length, two_bytes
-from protocols.mqtt.topics import read_text
+from protocols.mqtt.reader import Reader
 
 LEVELS: Final = {b"MQTT": 4, b"MQIsdp": 3}  # the protocol level that each name is served at: 3.1.1 and 3.1
 V3_1: Final = 3
@@ -69,54 +69,6 @@ class Unsubscribe:
     def __init__(self, packet_id: int, filters: list[str]) -> None:
         self.packet_id = packet_id
         self.filters = filters
-
-
-class Reader:
-    """Reads the fields of one packet in turn."""
-
-    def __init__(self, packet: str, data: bytes) -> None:
-        self._packet = packet
-        self._data = data
-        self._position = 0
-
-    @property
-    def finished(self) -> bool:
-        """Whether all has been read."""
-        return self._position == len(self._data)
-
-    def byte(self) -> int:
-        return self._take(1)[0]
-
-    def number(self) -> int:
-        """Read two bytes."""
-        taken = self._take(2)
-        return taken[0] << 8 | taken[1]
-
-    def packet_id(self) -> int:
-        packet_id = self.number()
-        if packet_id == 0:
-            raise Malformed(f"{self._packet} with packet id 0 [MQTT-2.3.1-1]")
-        return packet_id
-
-    def binary(self) -> bytes:
-        """Read a length and as many bytes."""
-        return self._take(self.number())
-
-    def text(self, what: str) -> str:
-        return read_text(f"{what} of {self._packet}", self.binary())
-
-    def finish(self) -> None:
-        """Check that nothing is left."""
-        if not self.finished:
-            raise Malformed(f"{self._packet} has {len(self._data) - self._position} bytes too many")
-
-    def _take(self, count: int) -> bytes:
-        end = self._position + count
-        if end > len(self._data):
-            raise Malformed(f"{self._packet} is shorter than its fields")
-        taken = self._data[self._position : end]
-        self._position = end
-        return taken
 
 
 def decode_connect(data: bytes) -> Connect:

@@ -7,7 +7,6 @@ QoS, so the client gets one copy [MQTT-3.3.5-1].
 
 from core.model.message import FOR_MQTT, Message
 from core.routing.sink import Sink
-from protocols.connection import DIRECT_LIMIT_BYTES
 from protocols.mqtt.deliveries import Deliveries, Grant
 from protocols.mqtt.topics import UNSAYABLE, topic_field
 from protocols.mqtt.translate import from_core
@@ -33,7 +32,7 @@ class Subscription(Grant):
         if connection is None:
             deliveries.counters.drop("session_offline")
             return True
-        if connection.output_bytes > DIRECT_LIMIT_BYTES:
+        if connection.overrun():
             deliveries.counters.drop("slow_subscriber")
             return True
         frame = message.encoded
@@ -45,6 +44,9 @@ class Subscription(Grant):
         deliveries.counters.delivered += 1
         connection.write(frame)
         return True
+
+    def failed(self, error: Exception) -> None:
+        self._deliveries.failed(error)
 
     def merged(self, others: list[Sink]) -> Sink:
         chosen = self

@@ -28,8 +28,8 @@ class Will:
             connection.outlet.note("will denied", error.text)
             return
         message = to_core(target.address, fields.body, fields.qos)
-        client.publish(target.exchange, message, None, 0)  # [MQTT-3.1.2-16], [MQTT-3.1.2-17] below
-        if fields.retain:
+        client.publish(target.exchange, message, None, 0)
+        if fields.retain:  # [MQTT-3.1.2-16], [MQTT-3.1.2-17]
             retain(connection, client, message)
 
 

@@ -53,7 +53,7 @@ class StompConnection(Speaker):
     def __init__(self, broker: Broker, outlet: Outlet, peer: Peer) -> None:
         super().__init__(broker, outlet, peer)
         self._state = State.CONNECTING
-        self._reader = FrameReader()
+        self._reader = FrameReader(broker.surroundings.usage)
         self._reading = False
         self._receipt: bytes | None = None  # of the frame that is being handled
         self._login: Login | None = None
@@ -69,7 +69,15 @@ class StompConnection(Speaker):
             self.close()
             return
         self._beats.heard_at = self.broker.clock.now
-        self._reader.feed(data)
+        try:
+            self._reader.feed(data)
+        except BrokerError as refusal:
+            self.fail_for(refusal, None)
+            return
+        self._read()
+
+    def go_on(self) -> None:
+        self._reader.feed(b"")
         self._read()
 
     def logged_in(self, user: User | None, reason: str) -> None:
@@ -106,6 +114,7 @@ class StompConnection(Speaker):
 
     def ended(self) -> None:
         self.closed = True
+        self._reader.drop()
         if self._session is not None:
             self._session.end()
 
@@ -127,7 +136,13 @@ class StompConnection(Speaker):
 
     def _read_frames(self) -> None:
         reader = self._reader
+        counters = self._counters
+        work_limit = self.work_limit()
         while not self.closed:
+            if counters.work > work_limit:
+                self.behind = True
+                reader.put_off()
+                return
             if self._state is State.LOGGING_IN:
                 assert self._login is not None
                 if not self._login.answered:

@@ -9,7 +9,6 @@ from enum import Enum
 from typing import Final
 
 from core.model.destination import (
-    COMPOSITE_LIMIT,
     Destination,
     decoded,
     encoded,
@@ -63,9 +62,10 @@ def parse(text: str) -> StompDestination:
 
 def parse_all(text: str) -> list[StompDestination]:
     """Parse what may be a list of destinations; each place is named once."""
-    parts = split(text)
-    if len(parts) > COMPOSITE_LIMIT:
-        raise PeerError("Invalid destination", f"a list of {len(parts)} destinations is longer than {COMPOSITE_LIMIT}")
+    try:
+        parts = split(text)
+    except Invalid as error:
+        raise PeerError("Invalid destination", error.text) from None
     found: dict[tuple[Kind, str, str], StompDestination] = {}
     for part in parts:
         parsed = parse(part)

@@ -16,7 +16,7 @@ from core.model.errors import (
     Locked,
     Mismatch,
     NotFound,
-    Unavailable,
+    Unsupported,
 )
 from protocols.stomp.versions import SUPPORTED
 
@@ -32,7 +32,7 @@ MESSAGES: Final[dict[type[BrokerError], str]] = {
     ExclusiveUse: "access_refused",
     Invalid: "precondition_failed",
     Limit: "resource_error",
-    Unavailable: "resource_error",
+    Unsupported: "not_implemented",
 }
 
 

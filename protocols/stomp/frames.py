@@ -7,6 +7,7 @@ and each end of a head is searched for once, so that no mixture of LF and CRLF c
 
 from typing import Final
 
+from core.queueing.usage import Usage
 from protocols.stomp.errors import PeerError
 from protocols.stomp.inbox import FOR_COUNT, FOR_HEAD, FOR_NUL, Inbox
 
@@ -37,9 +38,9 @@ def after_login(body_bytes: int) -> Limits:
 class FrameReader:
     """Cuts a stream into heads and bodies. `head` and then `body` return None while the frame is incomplete."""
 
-    def __init__(self) -> None:
+    def __init__(self, usage: Usage) -> None:
         self.limits = BEFORE_LOGIN
-        self._inbox = Inbox()
+        self._inbox = Inbox(usage)
         self._data = b""
         self._position = 0  # of the frame that is being read
         self._body_at = 0
@@ -52,6 +53,14 @@ class FrameReader:
         self._position = 0
         self._lf_end = -1
         self._crlf_end = -1
+
+    def put_off(self) -> None:
+        """Hold what is not read yet until something is fed, and be it nothing."""
+        self._keep(FOR_HEAD, 0)
+
+    def drop(self) -> None:
+        """Forget what is incomplete: nothing more will come."""
+        self._inbox.clear()
 
     def head(self) -> bytes | None:
         """Return the head of the next frame without its last line end."""

@@ -40,6 +40,7 @@ class HeartBeat:
 
     @property
     def deadline(self) -> float:
+        """When one of the two is to be looked at next."""
         return min(self.beat_at, self.missed_at)
 
     def beaten(self, now: float) -> None:

@@ -4,17 +4,14 @@ Most of a frame is the same as in the one before: what comes from the subscripti
 kept as one piece, and a frame is that piece, a number, a length and the body.
 """
 
-from typing import Final
-
 from core.model.message import Address, Message
 from core.model.names import DEFAULT_EXCHANGE
 from core.model.properties import NO_PROPERTIES, Native
+from protocols.connection import COPY_LIMIT_BYTES
 from protocols.stomp.destinations import address_line, raw_address_line
 from protocols.stomp.speaker import Speaker
 from protocols.stomp.translate import message_lines
 from protocols.stomp.versions import V1_0, V1_2
-
-LARGE_BODY_BYTES: Final = 16 << 10  # from here on a body is cheaper written by itself than copied into the frame
 
 
 class MessageWriter:
@@ -49,7 +46,7 @@ class MessageWriter:
         if length != self._length:
             self._length = length
             self._tail = b"\ncontent-length:" + str(length).encode() + b"\n\n"
-        if length >= LARGE_BODY_BYTES:
+        if length > COPY_LIMIT_BYTES:
             if self._ack:
                 number = number + self._ack + number
             self._speaker.write(head + number + self._tail)

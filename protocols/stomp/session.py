@@ -87,7 +87,7 @@ class Session:
         name, number = split_id(message_id)
         subscription = self.subscriptions.of_message(name, message_id)
         consumer = subscription.consumer
-        numbered = consumer.unsettled.take(number) if consumer is not None else None
+        numbered = consumer.take(number) if consumer is not None else None
         if numbered is None:
             raise unknown_message(message_id)
         for _, entry in numbered:
@@ -102,7 +102,7 @@ class Session:
         if transaction is not None:
             self.transactions.check(transaction)
         consumer = subscription.consumer
-        numbered = consumer.unsettled.take(number) if consumer is not None else None
+        numbered = consumer.take(number) if consumer is not None else None
         if numbered is None:
             raise unknown_message(message_id)
         if transaction is not None:

@@ -11,11 +11,11 @@ from core.queueing.credit import UNLIMITED
 from core.queueing.entry import Entry
 from core.queueing.queue import Queue
 from core.routing.sink import Sink
-from protocols.connection import DIRECT_LIMIT_BYTES
-from protocols.stomp.acknowledgement import AUTO, CLIENT, Unsettled
+from protocols.stomp.acknowledgement import AUTO, CLIENT
 from protocols.stomp.errors import PeerError
 from protocols.stomp.messages import MessageWriter
 from protocols.stomp.speaker import Speaker
+from protocols.unsettled import Unsettled
 
 
 class QueueConsumer(Consumer):
@@ -23,16 +23,23 @@ class QueueConsumer(Consumer):
 
     def __init__(self, speaker: Speaker, writer: MessageWriter, mode: int, prefetch: int) -> None:
         super().__init__(credit=prefetch or UNLIMITED, settles=mode != AUTO)
-        self.unsettled = Unsettled(cumulative=mode == CLIENT)
+        self.unsettled = Unsettled()  # numbered as the writer numbers what it writes
+        self._cumulative = mode == CLIENT
         self._speaker = speaker
         self._writer = writer
         self.suspended = speaker.congested
 
     def deliver(self, entry: Entry) -> None:
-        writer = self._writer
         if self.settles:
-            self.unsettled.add(writer.count + 1, entry)
-        writer.write(entry.message, redelivered=entry.redelivered)
+            self.unsettled.lend(entry)
+        self._writer.write(entry.message, redelivered=entry.redelivered)
+
+    def take(self, number: int) -> list[tuple[int, Entry]] | None:
+        """Give out what an acknowledgement of `number` covers, oldest first; None when that number is not held."""
+        if self._cumulative:
+            return self.unsettled.take_through(number)
+        entry = self.unsettled.take(number)
+        return [(number, entry)] if entry is not None else None
 
     def failed(self, error: Exception) -> None:
         self._speaker.outlet.failed(error)
@@ -41,7 +48,7 @@ class QueueConsumer(Consumer):
         self._speaker.fail(PeerError("Server cancelled subscription", "the queue was deleted"), None)
 
 
-class TopicListener(Sink):
+class DirectSubscription(Sink):
     """Takes what is published to a part of the topic space for one subscription."""
 
     def __init__(self, speaker: Speaker, writer: MessageWriter) -> None:
@@ -54,22 +61,22 @@ class TopicListener(Sink):
         if speaker.closed:
             return True
         counters = speaker.broker.counters
-        if speaker.output_bytes > DIRECT_LIMIT_BYTES:
+        if speaker.overrun():
             counters.drop("slow_subscriber")
             return True
         counters.delivered += 1
-        try:
-            self._writer.write(message, redelivered=False)
-        except Exception as error:  # noqa: BLE001 - a bug here must not cost the publishing connection
-            speaker.outlet.failed(error)
+        self._writer.write(message, redelivered=False)
         return True
+
+    def failed(self, error: Exception) -> None:
+        self._speaker.outlet.failed(error)
 
 
 class Subscription:
-    """What SUBSCRIBE made and UNSUBSCRIBE ends: either a queue with a consumer, or a listener."""
+    """What SUBSCRIBE made and UNSUBSCRIBE ends: either a queue with a consumer, or a direct subscription."""
 
     def __init__(
-        self, key: str, name: bytes, queue: Queue | None, consumer: QueueConsumer | None, listener: Sink | None
+        self, key: str, name: bytes, queue: Queue | None, consumer: QueueConsumer | None, direct: Sink | None
     ) -> None:
         self.key = key  # as the client names it
         self.name = name  # as the ids of its messages begin
@@ -77,7 +84,7 @@ class Subscription:
         self.ended = False
         self.queue = queue
         self.consumer = consumer
-        self.listener = listener
+        self.direct = direct
 
     def suspend(self) -> None:
         """Take no more from the queue: the client does not keep up."""
@@ -94,7 +101,8 @@ class Subscription:
         """Wait for an acknowledgement of entries again, or give them back when the subscription has ended."""
         consumer = self.consumer
         if consumer is not None and not self.ended:
-            consumer.unsettled.put_back(numbered)
+            for number, entry in numbered:
+                consumer.unsettled.restore(number, entry)
             return
         for _, entry in numbered:
             entry.queue.requeue(entry)
@@ -102,9 +110,9 @@ class Subscription:
     def end(self, client: Client) -> None:
         """Let go of the queue or the topics; what is not acknowledged goes back."""
         self.ended = True
-        if self.listener is not None:
-            client.unsubscribe(self.listener)
+        if self.direct is not None:
+            client.unsubscribe(self.direct)
         if self.consumer is not None and self.queue is not None:
             client.cancel(self.queue, self.consumer)
-            for entry in self.consumer.unsettled.clear():
+            for _, entry in self.consumer.unsettled.take_all():
                 entry.queue.requeue(entry)

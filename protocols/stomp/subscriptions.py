@@ -22,7 +22,7 @@ from protocols.stomp.frames import Frame
 from protocols.stomp.headers import header_line, number
 from protocols.stomp.messages import MessageWriter
 from protocols.stomp.speaker import Speaker
-from protocols.stomp.subscription import QueueConsumer, Subscription, TopicListener
+from protocols.stomp.subscription import DirectSubscription, QueueConsumer, Subscription
 from protocols.stomp.versions import V1_0
 
 SUBSCRIPTIONS_LIMIT: Final = 10_000  # of one connection
@@ -121,15 +121,15 @@ class Subscriptions:
                 self._consume(key, destination.key, mode, credit)
             case Kind.EXCHANGE:
                 if mode == AUTO and destination.exchange == TOPIC_SPACE and not _wants_queue(frame):
-                    self._listen(key, destination)
+                    self._subscribe_directly(key, destination)
                 else:
                     self._consume(key, self._bound(frame, destination), mode, credit).outlives = _durable(frame)
 
-    def _listen(self, key: str, destination: StompDestination) -> None:
+    def _subscribe_directly(self, key: str, destination: StompDestination) -> None:
         writer = self._writer(key, AUTO)
-        listener = TopicListener(self._speaker, writer)
-        self._client.subscribe(parse_binding_key(destination.key), destination.key, listener)
-        self._add(Subscription(key, writer.name, None, None, listener))
+        direct = DirectSubscription(self._speaker, writer)
+        self._client.subscribe(parse_binding_key(destination.key), destination.key, direct)
+        self._add(Subscription(key, writer.name, None, None, direct))
 
     def _consume(self, key: str, queue_name: str, mode: int, prefetch: int) -> Subscription:
         writer = self._writer(key, mode)
@@ -207,10 +207,12 @@ class Subscriptions:
         return subscription
 
     def suspend(self) -> None:
+        """Deliver nothing from queues for now: the output is full."""
         for subscription in self._by_key.values():
             subscription.suspend()
 
     def resume(self) -> None:
+        """Deliver again."""
         for subscription in self._by_key.values():
             subscription.resume()
 

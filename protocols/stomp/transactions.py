@@ -25,11 +25,11 @@ class Claim:
         self.numbered = numbered
 
 
-class Open:
+class OpenTransaction:
     """A transaction that has begun."""
 
-    def __init__(self) -> None:
-        self.operations = Transaction()
+    def __init__(self, operations: Transaction) -> None:
+        self.operations = operations
         self.claims: list[Claim] = []
 
 
@@ -38,7 +38,7 @@ class Transactions:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._open: dict[str, Open] = {}
+        self._open: dict[str, OpenTransaction] = {}
 
     def begin(self, name: str) -> None:
         """Begin a transaction under a name that is free."""
@@ -46,7 +46,7 @@ class Transactions:
             raise PeerError("Bad transaction", f"transaction '{name}' has begun already")
         if len(self._open) >= TRANSACTIONS_LIMIT:
             raise PeerError("Bad transaction", f"more than {TRANSACTIONS_LIMIT} transactions are open")
-        self._open[name] = Open()
+        self._open[name] = OpenTransaction(self._client.begin())
 
     def publish(self, name: str, exchange: Exchange, message: Message) -> None:
         """Add a message that the client was authorised to publish."""
@@ -73,7 +73,9 @@ class Transactions:
 
     def abort(self, name: str) -> None:
         """Do nothing of it; what it would have acknowledged waits for an acknowledgement again."""
-        for claim in self._take(name).claims:
+        found = self._take(name)
+        found.operations.release()
+        for claim in found.claims:
             claim.subscription.put_back(claim.numbered)
 
     def end(self) -> None:
@@ -81,13 +83,13 @@ class Transactions:
         for name in list(self._open):
             self.abort(name)
 
-    def _find(self, name: str) -> Open:
+    def _find(self, name: str) -> OpenTransaction:
         found = self._open.get(name)
         if found is None:
             raise PeerError("Bad transaction", f"no transaction '{name}' has begun")
         return found
 
-    def _take(self, name: str) -> Open:
+    def _take(self, name: str) -> OpenTransaction:
         found = self._find(name)
         del self._open[name]
         return found

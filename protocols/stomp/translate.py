@@ -7,7 +7,7 @@ said again once for each version of STOMP that asks. What cannot be said is coun
 from decimal import Decimal
 from typing import Final
 
-from core.access import User
+from core.access import User, check_user_id
 from core.counters import Counters
 from core.model.destination import Destination, formatted
 from core.model.message import FOR_STOMP, Message
@@ -22,7 +22,6 @@ EXPIRES_LIMIT_MS: Final = 1 << 53  # since the epoch: exact as a float
 PRIORITY_LIMIT: Final = 255
 TIMESTAMP_LIMIT_S: Final = (1 << 63) - 1
 NEVER: Final = -1  # of a time to live
-IMPERSONATOR: Final = "impersonator"  # RabbitMQ's tag for users who may say any user id
 
 # What SEND uses itself and the message does not carry on.
 SEND_OWN: Final = frozenset({"destination", "content-length", "receipt", "transaction", "persistent"})
@@ -47,11 +46,7 @@ PROPERTIES: Final = frozenset(
 )
 RESERVED: Final = MESSAGE_OWN | PROPERTIES
 
-VERSION_MARKS: Final = (
-    b"\x00",
-    b"\x01",
-    b"\x02",
-)  # stand before lines that are kept with a message of another protocol
+VERSION_MARKS: Final = (b"\x00", b"\x01", b"\x02")  # by version; stand before lines that are kept with a message
 
 
 class StompNative(Native):
@@ -60,6 +55,7 @@ class StompNative(Native):
     def __init__(self, lines: bytes, version: int, headers: dict[str, str], user: User, now_ms: int) -> None:
         """Check what the headers say. `now_ms` is the time since the epoch, which `expires` is compared with."""
         self._lines = lines
+        self.size_bytes = 2 * len(lines)  # as they came, and as they are said again
         self._version = version
         self._said: list[bytes | None] = [None, None, None]  # MESSAGE header lines, by version
         self._reply_to: str | None = None
@@ -76,12 +72,8 @@ class StompNative(Native):
             number("priority", headers["priority"], PRIORITY_LIMIT)
         if "timestamp" in headers:
             number("timestamp", headers["timestamp"], TIMESTAMP_LIMIT_S)
-        if "user-id" in headers and headers["user-id"] != user.name and IMPERSONATOR not in user.tags:
-            raise PeerError(
-                "precondition_failed",
-                f"PRECONDITION_FAILED - user_id property set to '{headers['user-id']}' "
-                f"but authenticated user was '{user.name}'",
-            )
+        if "user-id" in headers:
+            check_user_id(user, headers["user-id"])
 
     def reply_to(self, destination: str) -> None:
         """Say another `reply-to` than the client, whose own word for it means nothing to others."""
@@ -151,6 +143,7 @@ class Lines:
             self._lines.append(line)
 
     def joined(self) -> bytes:
+        """Return the lines as one piece."""
         return b"".join(self._lines)
 
 

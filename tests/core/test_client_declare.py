@@ -4,8 +4,10 @@ import pytest
 
 from core.broker import Broker
 from core.client import Client
-from core.model.errors import Denied, InUse, Invalid, Locked, Mismatch, NotFound
+from core.model.errors import Denied, InUse, Invalid, Locked, Mismatch, NotFound, Unsupported
 from core.model.properties import Headers
+from core.queueing.credit import UNLIMITED
+from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH
 from tests.core.parts import Holder, a_broker, a_client, publish
 
 
@@ -116,23 +118,31 @@ def test_a_queue_is_declared_once() -> None:
 @pytest.mark.parametrize(
     ("durable", "auto_delete", "arguments", "text"),
     [
-        (False, False, {"x-message-ttl": 1000}, "arg 'durable' .* received 'false' but current is 'true'"),
-        (True, True, {"x-message-ttl": 1000}, "arg 'auto_delete' .* received 'true' but current is 'false'"),
+        (False, False, {"x-max-length": 1000}, "arg 'durable' .* received 'false' but current is 'true'"),
+        (True, True, {"x-max-length": 1000}, "arg 'auto_delete' .* received 'true' but current is 'false'"),
         (
             True, False, {},
-            "arg 'x-message-ttl' .* received none but current is the value '1000' of type 'signedint'",
+            "arg 'x-max-length' .* received none but current is the value '1000' of type 'signedint'",
         ),
-        (True, False, {"x-message-ttl": 2000}, "arg 'x-message-ttl' .* received '2000' but current is '1000'"),
+        (True, False, {"x-max-length": 2000}, "arg 'x-max-length' .* received '2000' but current is '1000'"),
         (
-            True, False, {"x-message-ttl": 1000, "x-max-length": 5},
-            "arg 'x-max-length' .* received the value '5' of type 'signedint' but current is none",
+            True, False, {"x-max-length": 1000, "x-max-length-bytes": 5},
+            "arg 'x-max-length-bytes' .* received the value '5' of type 'signedint' but current is none",
         ),
         (
-            True, False, {"x-message-ttl": 1000, "x-expires": 2**31},
+            True, False, {"x-max-length": 1000, "x-expires": 2**31},
             "arg 'x-expires' .* received the value '2147483648' of type 'long' but current is none",
         ),
         (
-            True, False, {"x-message-ttl": 1000, "x-single-active-consumer": True},
+            True, False, {"x-max-length": 1000, "x-queue-type": "quorum"},
+            "arg 'x-queue-type' .* received the value 'quorum' of type 'longstr' but current is none",
+        ),
+        (
+            True, False, {"x-max-length": 1000, "x-queue-mode": "lazy"},
+            "arg 'x-queue-mode' .* received the value 'lazy' of type 'longstr' but current is none",
+        ),
+        (
+            True, False, {"x-max-length": 1000, "x-single-active-consumer": True},
             "arg 'x-single-active-consumer' .* received the value 'true' of type 'bool' but current is none",
         ),
     ],
@@ -141,9 +151,46 @@ def test_a_queue_with_other_attributes_is_a_mismatch(
     durable: bool, auto_delete: bool, arguments: Headers, text: str
 ) -> None:
     client = a_client()
-    client.declare_queue("q", durable=True, arguments={"x-message-ttl": 1000})
+    client.declare_queue("q", durable=True, arguments={"x-max-length": 1000})
     with pytest.raises(Mismatch, match=f"^inequivalent {text}$"):
         client.declare_queue("q", durable=durable, auto_delete=auto_delete, arguments=arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limits"),
+    [
+        ({}, (UNLIMITED, UNLIMITED, DROP_HEAD)),
+        ({"x-max-length": 0, "x-overflow": "drop-head", "own": "x"}, (0, UNLIMITED, DROP_HEAD)),
+        ({"x-max-length-bytes": 7, "x-overflow": "reject-publish"}, (UNLIMITED, 7, REJECT_PUBLISH)),
+    ],
+)
+def test_a_queue_has_the_limits_of_its_arguments(arguments: Headers, limits: tuple[int, int, int]) -> None:
+    queue = a_client().declare_queue("q", arguments=arguments)
+    assert (queue.limit_entries, queue.limit_bytes, queue.overflow) == limits
+    assert queue.arguments == arguments
+
+
+def test_the_classic_queue_type_need_not_be_said() -> None:
+    client = a_client()
+    said: Headers = {"x-queue-type": "classic"}
+    queue = client.declare_queue("said", arguments=said)
+    assert client.declare_queue("said") is queue
+    queue = client.declare_queue("unsaid")
+    assert client.declare_queue("unsaid", arguments=said) is queue
+
+
+def test_arguments_are_refused_before_anything_is_declared() -> None:
+    client = a_client()
+    with pytest.raises(Unsupported, match=r"^arg 'x-message-ttl' for queue 'q' in vhost '/' is not supported$"):
+        client.declare_queue("q", arguments={"x-message-ttl": 1000})
+    with pytest.raises(
+        Invalid, match=r"^invalid arg 'x-max-length' for queue 'q' in vhost '/': \{value_negative,-1\}$"
+    ):
+        client.declare_queue("q", exclusive=True, arguments={"x-max-length": -1})
+    with pytest.raises(Unsupported, match=r"^arg 'alternate-exchange' for exchange 'x' in vhost '/' is not supported$"):
+        client.declare_exchange("x", "direct", arguments={"alternate-exchange": "y"})
+    assert "q" not in client.vhost.queues
+    assert "x" not in client.vhost.exchanges
 
 
 def test_queues_that_cannot_be_declared() -> None:
@@ -212,6 +259,7 @@ def test_an_exclusive_queue_is_locked_to_others_whatever_they_ask() -> None:
     _, owner, other = two_clients()
     owner.declare_queue("q", exclusive=True)
     owner.declare_exchange("x", "fanout")
+    owner.bind_queue("q", "x", "bound", {})
     text = (
         "^cannot obtain exclusive access to locked queue 'q' in vhost '/'. It could be originally declared on another "
         "connection or the exclusive property value does not match that of the original declaration.$"
@@ -225,9 +273,11 @@ def test_an_exclusive_queue_is_locked_to_others_whatever_they_ask() -> None:
         lambda: other.get("q"),
         lambda: other.consume("q", Holder()),
         lambda: other.bind_queue("q", "x", "", {}),
+        lambda: other.unbind_queue("q", "x", "bound", {}),
     ):
         with pytest.raises(Locked, match=text):
             operation()
+    other.unbind_queue("q", "x", "never bound", {})
     assert publish(other, "", "q"), "publishing to it is not using it"
 
 

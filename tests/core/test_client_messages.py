@@ -134,16 +134,16 @@ def test_retained_messages_are_given_by_pattern() -> None:
     client, everything = a_client(), Pattern((MANY_WORDS,))
     message = a_message(client, "amq.topic", "a.b")
     client.retain(message)
-    assert client.retained(everything) == [message]
+    assert client.retained(everything).go_on(10) == [message]
     client.retain(a_message(client, "amq.topic", "a.b", b""))
-    assert client.retained(everything) == []
+    assert client.retained(everything).go_on(10) == []
 
 
 def test_the_memory_alarm_stands_while_too_much_is_held() -> None:
     broker = a_broker()
-    broker.memory_limit_bytes = 2_000
     client = a_client(broker)
     client.declare_queue("q")
+    broker.surroundings.usage.limit_bytes = 2_000
     assert broker.alarm == ""
     publish(client, "", "q", bytes(2_000))
     assert broker.alarm == "low on memory"

@@ -7,9 +7,9 @@ import structlog.testing
 
 from core.access import User
 from core.timers import NEVER
-from gateway.link import OUTPUT_LIMIT_BYTES, RECEIVE_BYTES
+from gateway.pace import RECEIVE_BYTES
 from gateway.patience import CLOSING_TIMEOUT_S, LINGER_TIMEOUT_S, PROGRESS_TIMEOUT_S
-from protocols.connection import HIGH_WATER_BYTES, LOW_WATER_BYTES
+from protocols.connection import HIGH_WATER_BYTES, LOW_WATER_BYTES, OUTPUT_LIMIT_BYTES
 from tests.gateway.rig import Client, Rig, rig
 
 SMALL_BYTES = 4096  # asked of the kernel for its buffers; it takes a few times as much
@@ -180,7 +180,7 @@ def _reach(place: str, r: Rig, client: Client) -> None:
         client.send(b"go")
         r.gatekeeper.waiting[0][0].answer(User("someone"), "")
     elif place == "alarm":
-        r.broker.surroundings.usage.held_bytes = r.broker.memory_limit_bytes + 1
+        r.broker.surroundings.usage.held_bytes = r.broker.surroundings.usage.limit_bytes + 1
     elif place == "shut_down":
         client.link.shut_down()
     elif place == "timeout":

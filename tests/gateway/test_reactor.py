@@ -22,7 +22,7 @@ def _publisher(r: Rig) -> Client:
 
 
 def _fill(r: Rig, part: float) -> None:
-    r.broker.surroundings.usage.held_bytes = int(r.broker.memory_limit_bytes * part)
+    r.broker.surroundings.usage.held_bytes = int(r.broker.surroundings.usage.limit_bytes * part)
     r.settle()
 
 

@@ -14,8 +14,9 @@ from core.model.properties import NO_PROPERTIES
 from core.queueing.consumer import Consumer
 from core.queueing.credit import UNLIMITED, Credit
 from core.queueing.entry import Entry
-from core.queueing.queue import DROP_HEAD, ENTRY_COST_BYTES, REJECT_PUBLISH, Queue, Surroundings
+from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, Queue, Surroundings
 from core.queueing.transaction import ACCEPT, DISCARD, REQUEUE, settle
+from core.queueing.usage import ENTRY_COST_BYTES
 from core.timers import Clock
 
 ADDRESS = Address("", "q")

@@ -157,7 +157,7 @@ class RoutingModel(RuleBasedStateMachine):
         assert {name for name in self.vhost.exchanges if name in NAMES} == set(self.exchanges)
         for name, exchange in self.exchanges.items():
             assert len(exchange.bindings) == sum(edge[0] == name for edge in self.edges)
-            assert len(exchange.upstream) == sum(edge[1] is exchange for edge in self.edges)
+            assert sum(exchange.upstream.values()) == sum(edge[1] is exchange for edge in self.edges)
         for sink in (*self.sinks, *self.exchanges.values()):
             assert len(self.vhost.bindings_to(sink)) == sum(edge[1] is sink for edge in self.edges)
 

@@ -60,6 +60,8 @@ class World:
 
     def turn(self) -> None:
         """End a batch as the reactor does: queues are run, output is taken, what is closed is released."""
+        for wire in self.wires:
+            wire.catch_up()
         while self.broker.surroundings.woken:
             self.broker.run()
         for wire in self.wires:
@@ -115,6 +117,11 @@ class Wire(Generic[C]):
             self.connection.receive(b"")
             self.connection.closed = True
             self.world.turn()
+
+    def catch_up(self) -> None:
+        """Have the machine handle what it has left for later turns."""
+        while self.connection.behind and not self.closed:
+            self.connection.go_on()
 
     def flush(self) -> None:
         """Take the output as the reactor does at the end of a turn; a closed machine is released."""

@@ -5,6 +5,7 @@ from typing import ClassVar
 from core.routing.binding import Binding
 from core.routing.composite import ForwardingRules
 from core.routing.exchange import Exchange
+from core.routing.memory import Memory
 from core.routing.route import Collector
 
 
@@ -13,8 +14,8 @@ class DirectExchange(Exchange):
 
     kind: ClassVar[str] = "direct"
 
-    def __init__(self, name: str, forwarding: ForwardingRules) -> None:
-        super().__init__(name, forwarding)
+    def __init__(self, name: str, forwarding: ForwardingRules, memory: Memory) -> None:
+        super().__init__(name, forwarding, memory)
         self._by_key: dict[str, dict[Binding, None]] = {}  # as ordered sets: thousands may share one key
 
     def select(self, collector: Collector) -> list[Binding]:

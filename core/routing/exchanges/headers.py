@@ -27,6 +27,7 @@ class HeadersExchange(Exchange):
         if message is None:
             return []
         headers = message.properties.headers
+        collector.steps += len(self.bindings)
         return [binding for binding in self.bindings.values() if matches(binding.arguments, headers)]
 
     def added(self, binding: Binding) -> None:

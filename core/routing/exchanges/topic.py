@@ -9,6 +9,7 @@ from typing import ClassVar
 from core.routing.binding import Binding
 from core.routing.composite import ForwardingRules
 from core.routing.exchange import Exchange
+from core.routing.memory import Memory
 from core.routing.pattern import parse_binding_key
 from core.routing.route import Collector
 from core.routing.trie import Trie
@@ -19,13 +20,16 @@ class TopicExchange(Exchange):
 
     kind: ClassVar[str] = "topic"
 
-    def __init__(self, name: str, forwarding: ForwardingRules) -> None:
-        super().__init__(name, forwarding)
+    def __init__(self, name: str, forwarding: ForwardingRules, memory: Memory) -> None:
+        super().__init__(name, forwarding, memory)
         self._trie = Trie()
 
     def select(self, collector: Collector) -> list[Binding]:
         found: list[Binding] = []
-        for binding in self._trie.match(collector.key):
+        visits = self._trie.visits
+        matching = self._trie.match(collector.key)
+        collector.steps += self._trie.visits - visits
+        for binding in matching:
             assert isinstance(binding, Binding)
             found.append(binding)
         return found

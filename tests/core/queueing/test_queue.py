@@ -4,7 +4,8 @@ import pytest
 
 from core.model.message import Address, plain_message
 from core.queueing.entry import Entry
-from core.queueing.queue import DROP_HEAD, ENTRY_COST_BYTES, REJECT_PUBLISH, Queue, Surroundings
+from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, Queue, Surroundings
+from core.queueing.usage import ENTRY_COST_BYTES
 from core.timers import Clock
 from tests.core.parts import Holder, a_queue, put, run_queues
 

@@ -16,7 +16,8 @@ def add(client: Client, transaction: Transaction, queue: str, body: bytes) -> No
 
 
 def test_a_transaction_acts_only_when_it_is_committed() -> None:
-    client, transaction = a_client(), Transaction()
+    client = a_client()
+    transaction = client.begin()
     queue = client.declare_queue("q")
     add(client, transaction, "q", b"1")
     add(client, transaction, "q", b"2")
@@ -29,7 +30,8 @@ def test_a_transaction_acts_only_when_it_is_committed() -> None:
 
 def test_settlements_are_done_at_the_commit() -> None:
     broker = a_broker()
-    client, transaction, consumer = a_client(broker), Transaction(), Holder(credit=3)
+    client, consumer = a_client(broker), Holder(credit=3)
+    transaction = client.begin()
     queue = client.declare_queue("q")
     client.consume("q", consumer)
     for body in (b"1", b"2", b"3"):
@@ -45,7 +47,8 @@ def test_settlements_are_done_at_the_commit() -> None:
 
 
 def test_a_refusal_is_told_and_keeps_nothing_else_from_happening() -> None:
-    client, transaction = a_client(), Transaction()
+    client = a_client()
+    transaction = client.begin()
     full, free = client.declare_queue("full"), client.declare_queue("free")
     full.limit_entries, full.overflow = 0, REJECT_PUBLISH
     add(client, transaction, "full", b"1")
@@ -55,7 +58,8 @@ def test_a_refusal_is_told_and_keeps_nothing_else_from_happening() -> None:
 
 
 def test_an_unroutable_message_is_counted_at_the_commit() -> None:
-    client, transaction = a_client(), Transaction()
+    client = a_client()
+    transaction = client.begin()
     add(client, transaction, "nobody", b"1")
     assert client.counters.unroutable == 0
     assert client.commit(transaction)
@@ -63,7 +67,8 @@ def test_an_unroutable_message_is_counted_at_the_commit() -> None:
 
 
 def test_an_exchange_that_was_replaced_meanwhile_gets_the_message() -> None:
-    client, transaction = a_client(), Transaction()
+    client = a_client()
+    transaction = client.begin()
     queue = client.declare_queue("q")
     client.declare_exchange("x", "direct")
     target = client.target("x", "k")
@@ -76,7 +81,8 @@ def test_an_exchange_that_was_replaced_meanwhile_gets_the_message() -> None:
 
 
 def test_an_exchange_that_is_gone_at_the_commit_costs_its_message_only() -> None:
-    client, transaction = a_client(), Transaction()
+    client = a_client()
+    transaction = client.begin()
     queue = client.declare_queue("q")
     client.declare_exchange("x", "direct")
     target = client.target("x", "k")
@@ -89,10 +95,11 @@ def test_an_exchange_that_is_gone_at_the_commit_costs_its_message_only() -> None
 
 
 def test_operations_are_limited_and_the_one_too_many_is_not_added() -> None:
-    client, transaction, consumer = a_client(), Transaction(), Holder()
+    client, consumer = a_client(), Holder()
+    transaction = client.begin()
     client.declare_queue("q")
     client.consume("q", consumer)
-    add(client, Transaction(), "q", b"")
+    add(client, client.begin(), "q", b"")
     target = client.target("", "q")
     message = plain_message(target.address, b"")
     client.publish(target.exchange, message, None, 0)
@@ -107,7 +114,8 @@ def test_operations_are_limited_and_the_one_too_many_is_not_added() -> None:
 
 
 def test_bytes_are_limited_and_smaller_messages_still_fit() -> None:
-    client, transaction = a_client(), Transaction()
+    client = a_client()
+    transaction = client.begin()
     client.declare_queue("q")
     quarter = bytes(BYTES_LIMIT // 4)
     for _ in range(3):

@@ -1,10 +1,12 @@
 """Forwarding rules: copies to other places, with or without the original, and the end of cycles."""
 
+import itertools
+
 from core.broker import Broker
 from core.client import Client
 from core.model.message import Message, plain_message
 from core.queueing.queue import REJECT_PUBLISH
-from core.routing.composite import ForwardingRule, ForwardTarget
+from core.routing.composite import COPIES_LIMIT, HOPS_LIMIT, ForwardingRule, ForwardTarget
 from core.routing.pattern import parse_binding_key
 from tests.core.parts import Outcomes, a_broker, a_client, publish
 
@@ -113,3 +115,28 @@ def test_a_refusal_by_a_target_reaches_the_publisher() -> None:
     client.publish(target.exchange, plain_message(target.address, b"x"), outcomes, 7)
     assert outcomes.said == [(7, "refused")]
     assert counts(client) == {"a": 1, "b": 0, "c": 0}
+
+
+def test_rules_that_all_forward_to_each_other_make_a_bounded_number_of_copies() -> None:
+    """Each rule is used once on a way at most; ten rules have ten million ways."""
+    names = [f"q{number}" for number in range(10)]
+    rules = [rule(name, name, *[other for other in names if other != name], keep=True) for name in names]
+    _, client = with_rules(*rules)
+    for name in names:
+        client.declare_queue(name)
+    for _ in range(2):
+        assert publish(client, "", "q0")
+    entries = sum(client.find_queue(name).ready_count for name in names)
+    assert COPIES_LIMIT <= entries <= 2 * (COPIES_LIMIT + 2 * len(names) * len(names))
+    assert client.counters.dropped["forward_limit"] > 0
+    assert all(client.find_queue(name).ready_count for name in names)
+
+
+def test_a_chain_of_rules_ends_at_its_limit_and_the_message_stays_there() -> None:
+    names = [f"q{number}" for number in range(HOPS_LIMIT + 5)]
+    _, client = with_rules(*[rule(a, a, b, keep=False) for a, b in itertools.pairwise(names)])
+    for name in names:
+        client.declare_queue(name)
+    assert publish(client, "", "q0")
+    assert [name for name in names if client.find_queue(name).ready_count] == [f"q{HOPS_LIMIT}"]
+    assert client.counters.dropped == {"forward_limit": 1}

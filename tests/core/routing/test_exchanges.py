@@ -6,8 +6,9 @@ from core.model.errors import Invalid, Mismatch
 from core.model.message import Message, plain_message
 from core.model.properties import Headers, Native, Properties, Timestamp
 from core.routing.binding import Binding
-from core.routing.exchange import CACHED_KEY_LIMIT, ROUTES_LIMIT, Exchange
+from core.routing.exchange import CACHED_KEY_LIMIT, Exchange
 from core.routing.exchanges.headers import MODES, check_arguments, matches
+from core.routing.memory import ALL_KEYS_LIMIT, KEYS_LIMIT
 from core.routing.sink import Sink
 from core.vhost import VirtualHost
 from tests.core.parts import Recorder, a_broker
@@ -19,6 +20,19 @@ class WithHeaders(Native):
 
     def decode(self) -> Properties:
         return Properties(self.headers)
+
+
+class Counted(Recorder):
+    """Counts how often it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 def a_vhost() -> VirtualHost:
@@ -238,11 +252,37 @@ def test_a_refusing_sink_does_not_keep_the_message_from_others() -> None:
 def test_addresses_are_shared_and_their_cache_is_bounded() -> None:
     exchange = a_vhost().exchange("amq.topic")
     assert exchange.address("a.b") is exchange.address("a.b")
-    for number in range(2 * ROUTES_LIMIT + 10):
+    for number in range(2 * KEYS_LIMIT + 10):
         message = plain_message(exchange.address(f"key.{number}"), b"")
         exchange.route(message)
-        assert len(exchange._addresses) <= ROUTES_LIMIT
-        assert len(exchange._routes) <= ROUTES_LIMIT
+        assert len(exchange._addresses) <= KEYS_LIMIT
+        assert len(exchange._routes) <= KEYS_LIMIT
+
+
+def test_all_exchanges_together_remember_no_more_keys_than_their_limit() -> None:
+    vhost = a_vhost()
+    exchanges = [vhost.add_exchange(f"x{number}", "direct") for number in range(20)]
+    for exchange in exchanges:
+        for number in range(KEYS_LIMIT):
+            exchange.route(plain_message(exchange.address(f"key.{number}"), b""))
+        assert sum(len(each._addresses) + len(each._routes) for each in exchanges) == vhost._memory.keys
+        assert vhost._memory.keys <= ALL_KEYS_LIMIT
+    for exchange in exchanges:
+        vhost.remove_exchange(exchange)
+    assert vhost._memory.keys == 0
+    assert not vhost._memory._holders
+
+
+def test_what_a_binding_changes_is_no_longer_counted_as_remembered() -> None:
+    vhost = a_vhost()
+    topics = vhost.exchange("amq.topic")
+    send(topics, "a.b")
+    send(topics, "a.c")
+    assert vhost._memory.keys == 4
+    bind(vhost, topics, Recorder(), "a.b")
+    assert vhost._memory.keys == 3
+    bind(vhost, topics, Recorder(), "#")
+    assert vhost._memory.keys == 2, "the addresses stay"
 
 
 def test_long_keys_are_routed_and_not_kept() -> None:
@@ -254,6 +294,7 @@ def test_long_keys_are_routed_and_not_kept() -> None:
     send(topics, key)
     send(topics, key)
     assert len(sink.taken) == 2
+    assert sink.taken[0].size_bytes > 3 * len(key), "it counts with the message that it is kept with"
     assert not topics._addresses
     assert not topics._routes
     send(topics, key[1:])
@@ -270,3 +311,27 @@ def test_a_route_is_found_once() -> None:
     assert topics.route(plain_message(topics.address("a.b"), b"")) is first, "an exact binding touches only its key"
     bind(vhost, topics, Recorder(), "unrelated.*")
     assert topics.route(plain_message(topics.address("a.b"), b"")) is not first
+
+
+def test_a_session_with_thousands_of_matching_subscriptions_is_found_in_linear_time() -> None:
+    """20,000 sinks of one group: compared pair by pair, that would be 200 million comparisons."""
+    vhost, group = a_vhost(), object()
+    topics = vhost.exchange("amq.topic")
+    for number in range(20_000):
+        sink = Counted()
+        sink.group = group
+        vhost.bind(topics, Binding(sink, "a", {"number": number}))
+    Counted.compared = 0
+    assert len(topics.route(plain_message(topics.address("a"), b"")).sinks) == 1
+    assert Counted.compared < 20_000
+
+
+def test_an_exchange_knows_those_before_it_once_each() -> None:
+    """A walk upstream at each change must not take a step for each of the bindings."""
+    vhost = a_vhost()
+    source, destination = vhost.add_exchange("source", "direct"), vhost.add_exchange("destination", "direct")
+    for number in range(100):
+        bind(vhost, source, destination, f"key.{number}")
+    assert destination.upstream == {source: 100}
+    vhost.remove_exchange(source)
+    assert not destination.upstream

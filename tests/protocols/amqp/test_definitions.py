@@ -78,6 +78,7 @@ def test_line_ends_are_taken_out_of_names(world: World, peer: AmqpPeer) -> None:
         ({"x-max-length": 5}, (5, UNLIMITED, DROP_HEAD)),
         ({"x-max-length-bytes": 7, "x-overflow": "reject-publish"}, (UNLIMITED, 7, REJECT_PUBLISH)),
         ({"x-max-length": 0, "x-overflow": "drop-head"}, (0, UNLIMITED, DROP_HEAD)),
+        ({"x-single-active-consumer": False}, (UNLIMITED, UNLIMITED, DROP_HEAD)),
         ({"x-queue-type": "classic", "x-queue-mode": "lazy", "x-queue-version": 2}, (UNLIMITED, UNLIMITED, DROP_HEAD)),
     ],
 )

@@ -96,9 +96,19 @@ SOFT_MISTAKES: Final[dict[str, tuple[list[Any], int, str, int, int]]] = {
         ("PRECONDITION_FAILED - inequivalent arg 'x-max-length' for queue 'q' in vhost '/': "
         "received '6' but current is '5'"), 50, 10,
     ),
-    "an unknown exchange type": (
-        [Exchange.Declare(exchange="e", exchange_type="nonsense")], 406,
-        "PRECONDITION_FAILED - unknown exchange type 'nonsense'", 40, 10,
+    "an unknown delivery mode": (
+        [PUBLISH, content_header(1, delivery_mode=2).replace(b"\x10\x00\x02", b"\x10\x00\x03")], 406,
+        "PRECONDITION_FAILED - invalid message: {delivery_mode_unknown,3}", 60, 40,
+    ),
+    "an unknown queue mode": (
+        [Queue.Declare(queue="n", arguments={"x-queue-mode": "odd"})], 406,
+        "PRECONDITION_FAILED - invalid arg 'x-queue-mode' for queue 'n' in vhost '/': \"unsupported queue mode 'odd'\"",
+        50, 10,
+    ),
+    "an unknown queue version": (
+        [Queue.Declare(queue="n", arguments={"x-queue-version": 3})], 406,
+        ("PRECONDITION_FAILED - invalid arg 'x-queue-version' for queue 'n' in vhost '/': "
+        "\"unsupported queue version '3'\""), 50, 10,
     ),
     "a negative length": (
         [Queue.Declare(queue="n", arguments={"x-max-length": -1})], 406,
@@ -306,6 +316,10 @@ HARD_MISTAKES: Final[dict[str, tuple[list[Any], int, str, int, int]]] = {
     "a consumer tag that is in use": (
         [Basic.Consume(queue="q", consumer_tag="t"), Basic.Consume(queue="q", consumer_tag="t")], 530,
         "NOT_ALLOWED - attempt to reuse consumer tag 't'", 60, 20,
+    ),
+    "an unknown exchange type, even of an exchange that is there": (
+        [Exchange.Declare(exchange="amq.direct", exchange_type="nonsense")], 503,
+        "COMMAND_INVALID - unknown exchange type 'nonsense'", 40, 10,
     ),
     "immediate": (
         [Basic.Publish(routing_key="q", immediate=True)], 540, "NOT_IMPLEMENTED - immediate=true", 60, 40,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.model.message import Address, plain_message
+from core.model.message import Address, Message, plain_message
+from core.model.properties import Native, Properties
 from protocols.connection import DIRECT_LIMIT_BYTES, HIGH_WATER_BYTES
 from protocols.mqtt.connection import MqttConnection
 from protocols.mqtt.deliveries import IN_FLIGHT_LIMIT
@@ -11,6 +12,13 @@ from tests.protocols.mqtt.peer import Client, Publish, puback, publish, read, su
 from tests.protocols.world import World
 
 BODY = bytes(10_000)
+
+
+class Undecodable(Native):
+    """Properties that cannot be decoded, which is a bug of whoever accepted them."""
+
+    def decode(self) -> Properties:
+        raise RuntimeError("a bug")
 
 
 def slow(world: World, qos: int) -> MqttConnection:
@@ -92,6 +100,15 @@ def test_a_bug_in_one_delivery_costs_that_connection_and_not_the_publisher(world
     broken.address.encoded.clear()
     assert session.deliveries.keep(broken, session.subscriptions["a"])
     assert [type(error) for error in receiver.wire.outlet.failures] == [IndexError]
+
+
+def test_a_bug_in_a_direct_subscription_costs_that_connection_and_not_the_publisher(world: World) -> None:
+    receivers = [Client(world, "one"), Client(world, "two")]
+    for receiver in receivers:
+        receiver.subscribe(("a/#", 0))
+    message = Message(Address("amq.topic", "a"), b"x", 0, Undecodable())
+    assert world.broker.vhosts["/"].exchange("amq.topic").take(message)
+    assert [str(error) for receiver in receivers for error in receiver.wire.outlet.failures] == ["a bug", "a bug"]
 
 
 @pytest.mark.parametrize("clean", [True, False])

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.mqtt.errors import Malformed
-from protocols.mqtt.frames import MAX_REMAINING_LENGTH, encode_length, read_length, two_bytes
+from protocols.mqtt.frames import encode_length, read_length, two_bytes
 
+MAX_REMAINING_LENGTH = 268_435_455  # four bytes of seven bits (MQTT 3.1.1 §2.2.3)
 EDGES = [0, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152, MAX_REMAINING_LENGTH]
 
 lengths = st.one_of(st.integers(0, MAX_REMAINING_LENGTH), st.sampled_from(EDGES))

@@ -64,11 +64,11 @@ def test_the_silence_of_a_publisher_during_an_alarm_is_forgiven(world: World) ->
     """The broker does not read from it then; it cannot be heard."""
     client, idle = Client(world, keep_alive_s=10), Client(world, "idle", keep_alive_s=10)
     client.publish("a", b"")
-    world.broker.memory_limit_bytes = -1
+    world.broker.surroundings.usage.limit_bytes = -1
     world.advance(100)
     assert client.notes == []
     assert idle.closed
-    world.broker.memory_limit_bytes = 1 << 30
+    world.broker.surroundings.usage.limit_bytes = 1 << 30
     client.wire.connection.alarm("")
     world.advance(14.9)
     assert client.notes == []

@@ -7,7 +7,8 @@ import pytest
 from core.model.names import DEFAULT_VHOST
 from core.queueing.retained import RETAINED_LIMIT
 from protocols.connection import HIGH_WATER_BYTES
-from tests.protocols.mqtt.peer import Answer, Client, Publish, publish, read, subscribe
+from protocols.mqtt.greeting import ASKED_LIMIT, STEPS_LIMIT
+from tests.protocols.mqtt.peer import Answer, Client, Publish, publish, read, subscribe, unsubscribe
 from tests.protocols.world import World
 
 
@@ -115,14 +116,57 @@ def test_a_slow_reader_gets_all_retained_messages_at_its_own_speed(world: World,
     assert sorted(topics) == [f"a/{number:02}" for number in range(count)]
 
 
-def test_whoever_subscribes_without_reading_is_promised_no_more_than_can_be_retained(world: World) -> None:
+def test_whoever_subscribes_without_reading_is_promised_a_bounded_number_of_greetings(world: World) -> None:
     sender, receiver = Client(world, "sender"), Client(world)
     retained = world.broker.vhosts[DEFAULT_VHOST].retained
     for number in range(2_000):
-        sender.wire.connection.receive(publish(f"a/{number}", bytes(400), retain=True))
+        sender.wire.connection.receive(publish(f"a/{number}", bytes(600), retain=True))
     assert retained.count == 2_000
     connection = receiver.wire.connection
-    for number in range(70):
-        connection.receive(subscribe((("+/" * number) + "#", 0), ("a/#", 0)))
-    assert connection.output_bytes < HIGH_WATER_BYTES + 10_000
-    assert world.broker.counters.dropped["slow_subscriber"] > 0
+    connection.receive(subscribe(("a/#", 0)) * (ASKED_LIMIT + 10))
+    receiver.wire.catch_up()
+    assert HIGH_WATER_BYTES < connection.output_bytes < HIGH_WATER_BYTES + 10 * ASKED_LIMIT  # SUBACK has 5 bytes
+    assert 0 < world.broker.counters.dropped["slow_subscriber"] < 10
+
+
+def test_a_long_search_is_made_in_parts_and_finds_everything(world: World) -> None:
+    sender, receiver = Client(world, "sender"), Client(world)
+    count = 3 * STEPS_LIMIT
+    for number in range(count):
+        sender.wire.connection.receive(publish(f"a/{number}", b"x", retain=True))
+    connection = receiver.wire.connection
+    connection.receive(subscribe(("+/none", 0), ("+/+/none", 0), ("a/#", 0)))
+    found = len([p for p in read(b"".join(connection.take_output())) if isinstance(p, Publish)])
+    assert found < STEPS_LIMIT, "not all in one turn"
+    connection.sent(0)
+    for _ in range(10):
+        before = found
+        for timed in world.broker.timers.due():
+            timed.timeout()
+            world.broker.timers.watch(timed)
+        found += len([p for p in read(b"".join(connection.take_output())) if isinstance(p, Publish)])
+        connection.sent(0)
+        assert found - before <= STEPS_LIMIT
+    assert found == count
+    assert not world.broker.timers.due()
+
+
+def test_a_subscription_that_ends_while_it_is_greeted_gets_no_more(world: World) -> None:
+    """[MQTT-3.10.4-2]"""
+    sender, receiver = Client(world, "sender"), Client(world)
+    for number in range(3 * STEPS_LIMIT):
+        sender.wire.connection.receive(publish(f"a/{number}", b"x", retain=True))
+    begun = read(receiver.wire.send(subscribe(("a/#", 0)) + unsubscribe("a/#")))
+    assert 0 < len([packet for packet in begun if isinstance(packet, Publish)]) < STEPS_LIMIT
+    world.advance(1)
+    assert receiver.wire.take() == b""
+
+
+def test_a_connection_may_end_while_it_is_greeted(world: World) -> None:
+    sender, receiver = Client(world, "sender"), Client(world)
+    for number in range(3 * STEPS_LIMIT):
+        sender.wire.connection.receive(publish(f"a/{number}", b"x", retain=True))
+    receiver.wire.connection.receive(subscribe(("a/#", 0)))
+    receiver.wire.connection.receive(b"")
+    world.turn()
+    assert not world.broker.timers.due()

@@ -1,12 +1,7 @@
 """ACK and NACK in the three modes and the three versions, credit, redelivery."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from core.model.message import Address, plain_message
-from core.queueing.entry import Entry, Lender
-from protocols.stomp.acknowledgement import Unsettled
 from tests.protocols.stomp.peer import VERSIONS, StompPeer, bodies, refused
 from tests.protocols.world import World
 
@@ -194,51 +189,3 @@ def test_what_a_lost_connection_had_is_redelivered(world: World, version: str) -
     peer.hang_up()
     messages = StompPeer(world, version).subscribe("/queue/q")
     assert [(m.body, m["redelivered"]) for m in messages] == [(b"0", "true"), (b"1", "true"), (b"2", "false")]
-
-
-# The bookkeeping alone
-
-
-def entry(number: int) -> Entry:
-    return Entry(Lender(), plain_message(Address("", "q"), b""), number, None)
-
-
-@given(
-    st.booleans(),
-    st.lists(st.tuples(st.sampled_from(["add", "take", "put back"]), st.integers(1, 30)), max_size=60),
-)
-def test_what_is_given_out_is_what_a_plain_list_says(cumulative: bool, steps: list[tuple[str, int]]) -> None:
-    unsettled, held, taken = Unsettled(cumulative=cumulative), [], []
-    last = 0
-    for step, number in steps:
-        if step == "add":
-            last += 1
-            unsettled.add(last, entry(last))
-            held.append(last)
-        elif step == "take":
-            found = unsettled.take(number)
-            if number not in held:
-                assert found is None
-                continue
-            covered = sorted([n for n in held if n <= number]) if cumulative else [number]
-            assert found is not None
-            assert [n for n, _ in found] == covered == [e.sequence for _, e in found]
-            held = [n for n in held if n not in covered]
-            taken.append(found)
-        elif taken:
-            back = taken.pop(number % len(taken))
-            unsettled.put_back(back)
-            held.extend([n for n, _ in back])
-    assert [e.sequence for e in unsettled.clear()] == sorted(held)
-
-
-def test_an_old_number_that_comes_back_does_not_make_acknowledging_slow() -> None:
-    unsettled = Unsettled(cumulative=True)
-    unsettled.add(1, entry(1))
-    first = unsettled.take(1)
-    assert first is not None
-    unsettled.add(1 << 60, entry(2))
-    unsettled.put_back(first)
-    found = unsettled.take(1 << 60)  # would walk for years
-    assert found is not None
-    assert [number for number, _ in found] == [1, 1 << 60]

@@ -4,9 +4,8 @@ import pytest
 
 from core.model.message import Message
 from core.model.properties import Native, Properties
-from protocols.connection import DIRECT_LIMIT_BYTES, HIGH_WATER_BYTES, LOW_WATER_BYTES
+from protocols.connection import COPY_LIMIT_BYTES, DIRECT_LIMIT_BYTES, HIGH_WATER_BYTES, LOW_WATER_BYTES
 from protocols.stomp.connection import StompConnection
-from protocols.stomp.messages import LARGE_BODY_BYTES
 from tests.protocols.stomp.peer import StompPeer, answers, bodies
 from tests.protocols.world import Wire, World
 
@@ -103,14 +102,14 @@ def test_a_topic_drops_what_a_client_does_not_take() -> None:
     assert bodies(answers(loosen(peer))) == [b"again"]
 
 
-@pytest.mark.parametrize("size", [LARGE_BODY_BYTES - 1, LARGE_BODY_BYTES])
+@pytest.mark.parametrize("size", [COPY_LIMIT_BYTES, COPY_LIMIT_BYTES + 1])
 @pytest.mark.parametrize("ack", ["auto", "client"])
 def test_a_large_body_is_not_copied(size: int, ack: str) -> None:
     world = World()
     peer = stuck(world, "/queue/q", ack)
     StompPeer(world).send("/queue/q", b"x" * size)
     output = peer.wire.connection.take_output()
-    assert len(output) == (3 if size >= LARGE_BODY_BYTES else 1)
+    assert len(output) == (3 if size > COPY_LIMIT_BYTES else 1)
     (message,) = answers(b"".join(output))
     assert message.body == b"x" * size
     assert ("ack" in message.headers) is (ack == "client")

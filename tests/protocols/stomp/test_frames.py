@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.queueing.usage import Usage
 from protocols.stomp.errors import PeerError
 from protocols.stomp.frames import BEFORE_LOGIN, NO_LENGTH, FrameReader, Limits, after_login
 from protocols.stomp.headers import body_length
@@ -22,7 +23,7 @@ line_ends = st.lists(st.sampled_from([b"\n", b"\r\n"]), max_size=3).map(b"".join
 
 def read_all(chunks: list[bytes], limits: Limits = LIMITS) -> list[tuple[bytes, bytes]]:
     """Return heads and bodies; a head of digits announces the length of its body."""
-    reader = FrameReader()
+    reader = FrameReader(Usage())
     reader.limits = limits
     found = []
     for chunk in chunks:
@@ -86,7 +87,7 @@ def test_every_part_of_a_frame_has_a_limit(part: str, make: object, whole: bool,
     wire: bytes = make(over)
     limits = LIMITS if part != "head" else Limits(head_bytes=64, line_bytes=64, headers=4, body_bytes=32)
     chunks = [wire] if whole else [wire[at : at + 1] for at in range(len(wire))]
-    reader = FrameReader()
+    reader = FrameReader(Usage())
     reader.limits = limits
 
     def read() -> int:
@@ -108,7 +109,7 @@ def test_every_part_of_a_frame_has_a_limit(part: str, make: object, whole: bool,
 
 
 def test_a_body_that_is_too_large_is_refused_when_it_is_announced() -> None:
-    reader = FrameReader()
+    reader = FrameReader(Usage())
     reader.limits = LIMITS
     reader.feed(b"33\n\n")
     assert reader.head() == b"33"
@@ -118,14 +119,14 @@ def test_a_body_that_is_too_large_is_refused_when_it_is_announced() -> None:
 
 @pytest.mark.parametrize("start", [b"X" * 33, b"X" * 33 + b"\n"])
 def test_a_command_has_a_limit(start: bytes) -> None:
-    reader = FrameReader()
+    reader = FrameReader(Usage())
     reader.feed(start)
     with pytest.raises(PeerError, match="no command"):
         reader.head()
 
 
 def test_a_nul_inside_a_head_that_is_not_complete_is_refused_at_once() -> None:
-    reader = FrameReader()
+    reader = FrameReader(Usage())
     reader.feed(b"DISCONNECT\nreceipt\0")
     with pytest.raises(PeerError, match="NUL"):
         reader.head()
@@ -133,7 +134,7 @@ def test_a_nul_inside_a_head_that_is_not_complete_is_refused_at_once() -> None:
 
 @pytest.mark.parametrize("behind", [b"", b"\n", b"H\n\nx\0"])
 def test_a_nul_in_place_of_the_empty_line_ends_a_frame(behind: bytes) -> None:
-    reader = FrameReader()
+    reader = FrameReader(Usage())
     reader.feed(b"DISCONNECT\nreceipt:x\n\0" + behind)
     head = reader.head()
     assert head is not None
@@ -152,7 +153,7 @@ def test_a_large_frame_in_small_pieces_is_searched_once() -> None:
     size = 1 << 20
     wire = b"SEND\ndestination:/queue/a\n\n" + b"x" * size + b"\0"
     chunks = [wire[at : at + 64] for at in range(0, len(wire), 64)]
-    reader = FrameReader()
+    reader = FrameReader(Usage())
     reader.limits = after_login(size)
     joined = 0
     tracemalloc.start()

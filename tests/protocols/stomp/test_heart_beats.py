@@ -88,10 +88,10 @@ def test_a_beat_between_frames_is_no_part_of_them(world: World) -> None:
 def test_a_publisher_that_is_not_read_from_is_not_blamed_for_its_silence(world: World) -> None:
     peer = StompPeer(world, heart_beat="1000,0")
     peer.send("/queue/q", b"x" * 100)
-    world.broker.memory_limit_bytes = 0
+    world.broker.surroundings.usage.limit_bytes = 0
     world.advance(60)
     assert peer.heard() == []
-    world.broker.memory_limit_bytes = 1 << 30
+    world.broker.surroundings.usage.limit_bytes = 1 << 30
     world.advance(5)
     refused(peer.heard(), "Heart-beat missed")
 

@@ -28,8 +28,17 @@ def test_a_bare_name_is_a_queue(world: World) -> None:
 
 
 def test_a_queue_takes_the_arguments_of_the_frame_that_declares_it(world: World) -> None:
-    StompPeer(world).send("/queue/q", b"x", **{"x-message-ttl": "1000", "x-dead-letter-exchange": "dead"})
-    assert world.broker.vhosts["/"].queues["q"].arguments == {"x-message-ttl": 1000, "x-dead-letter-exchange": "dead"}
+    StompPeer(world).send("/queue/q", b"x", **{"x-max-length": "2", "x-overflow": "reject-publish"})
+    queue = world.broker.vhosts["/"].queues["q"]
+    assert queue.arguments == {"x-max-length": 2, "x-overflow": "reject-publish"}
+    assert (queue.limit_entries, queue.overflow) == (2, REJECT_PUBLISH)
+
+
+def test_an_argument_that_would_have_no_effect_is_refused(world: World) -> None:
+    (error,) = StompPeer(world).send("/queue/q", b"x", **{"x-message-ttl": "1000"})
+    assert (error.command, error["message"]) == ("ERROR", "not_implemented")
+    assert error.body == b"NOT_IMPLEMENTED - arg 'x-message-ttl' for queue 'q' in vhost '/' is not supported"
+    assert "q" not in world.broker.vhosts["/"].queues
 
 
 def test_a_queue_of_anybody_is_sent_to_as_it_is(world: World) -> None:

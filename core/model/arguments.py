@@ -1,4 +1,4 @@
-"""The `x-` arguments of queues, exchanges and consumers: which are known, what they must look like, what they set.
+"""The arguments of queues, exchanges and consumers: which are known, and what they must look like (RabbitMQ's).
 
 An argument that nobody knows is kept and has no effect, as in RabbitMQ. One that is known and would change how
 messages are delivered, but is not supported, is refused: a client must not believe that it has an effect.
@@ -7,27 +7,31 @@ messages are delivered, but is not supported, is refused: a client must not beli
 from decimal import Decimal
 from typing import Final
 
+from core.model.errors import Invalid, Unsupported
 from core.model.properties import Headers, Timestamp, Value
-from core.queueing.credit import UNLIMITED
-from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, Queue
-from protocols.amqp.errors import NOT_IMPLEMENTED, PRECONDITION_FAILED, PeerError
 
 MAX_LENGTH: Final = "x-max-length"
 MAX_LENGTH_BYTES: Final = "x-max-length-bytes"
 OVERFLOW: Final = "x-overflow"
 QUEUE_TYPE: Final = "x-queue-type"
+QUEUE_MODE: Final = "x-queue-mode"
+QUEUE_VERSION: Final = "x-queue-version"
 EXPIRES: Final = "x-expires"
 MAX_PRIORITY: Final = "x-max-priority"
 MOST_PRIORITIES: Final = 255  # as RabbitMQ
 ALTERNATE_EXCHANGE: Final = "alternate-exchange"
 PRIORITY: Final = "x-priority"
 
-_OVERFLOWS: Final[dict[str, int]] = {"drop-head": DROP_HEAD, "reject-publish": REJECT_PUBLISH}
+REFUSE_WHEN_FULL: Final = "reject-publish"  # a value of `x-overflow`
+_OVERFLOWS: Final = ("drop-head", REFUSE_WHEN_FULL)
 _DEAD_LETTERING_OVERFLOW: Final = "reject-publish-dlx"
 _OTHER_QUEUE_TYPES: Final = frozenset({"quorum", "stream"})
 
-_COUNTS: Final = (MAX_LENGTH, MAX_LENGTH_BYTES, "x-message-ttl", EXPIRES, MAX_PRIORITY)
-_TEXTS: Final = (OVERFLOW, QUEUE_TYPE, "x-dead-letter-exchange", "x-dead-letter-routing-key")
+_QUEUE_MODES: Final = ("default", "lazy")  # how RabbitMQ stores a queue: without effect here
+_QUEUE_VERSIONS: Final = (1, 2)  # likewise
+
+_COUNTS: Final = (MAX_LENGTH, MAX_LENGTH_BYTES, "x-message-ttl", EXPIRES, MAX_PRIORITY, QUEUE_VERSION)
+_TEXTS: Final = (OVERFLOW, QUEUE_TYPE, QUEUE_MODE, "x-dead-letter-exchange", "x-dead-letter-routing-key")
 _FLAGS: Final = ("x-single-active-consumer",)
 
 _UNSUPPORTED: Final = (
@@ -45,15 +49,16 @@ _OF_OTHER_QUEUE_TYPES: Final = (
     "x-delivery-limit",
     "x-initial-cluster-size",
     "x-max-age",
+    "x-max-in-memory-bytes",
+    "x-max-in-memory-length",
     "x-quorum-initial-group-size",
     "x-stream-filter-size-bytes",
     "x-stream-max-segment-size-bytes",
 )
 
 
-def check_queue_arguments(queue: str, vhost: str, arguments: Headers) -> None:
-    """Refuse arguments that are wrong (406) or not supported (540) for a queue of this name."""
-    what = f"queue '{queue}' in vhost '{vhost}'"
+def check_queue_arguments(what: str, arguments: Headers) -> None:
+    """Refuse arguments that are wrong or not supported for a queue; `what` names it in the error's text."""
     for name in arguments:
         value = arguments[name]
         if name in _COUNTS:
@@ -63,9 +68,14 @@ def check_queue_arguments(queue: str, vhost: str, arguments: Headers) -> None:
                 raise _invalid(name, what, f"{{unacceptable_type,{type_name(value)}}}")
         elif name in _FLAGS and not isinstance(value, bool):
             raise _invalid(name, what, f"{{unacceptable_type,{type_name(value)}}}")
-        if name in _UNSUPPORTED:
+        if name in _UNSUPPORTED and value is not False:  # false asks for what happens anyway
             raise _unsupported(name, what)
     _check_overflow(arguments, what)
+    mode, version = arguments.get(QUEUE_MODE), arguments.get(QUEUE_VERSION)
+    if mode is not None and mode not in _QUEUE_MODES:
+        raise _invalid(QUEUE_MODE, what, f"\"unsupported queue mode '{mode}'\"")
+    if version is not None and version not in _QUEUE_VERSIONS:
+        raise _invalid(QUEUE_VERSION, what, f"\"unsupported queue version '{version}'\"")
     queue_type = arguments.get(QUEUE_TYPE, "classic")
     if queue_type in _OTHER_QUEUE_TYPES:
         raise _unsupported(f"{QUEUE_TYPE}: {queue_type}", what)
@@ -73,7 +83,7 @@ def check_queue_arguments(queue: str, vhost: str, arguments: Headers) -> None:
         raise _invalid(QUEUE_TYPE, what, f"\"unsupported queue type '{queue_type}'\"")
     for name in _OF_OTHER_QUEUE_TYPES:
         if name in arguments:
-            raise PeerError(PRECONDITION_FAILED, f"invalid arg '{name}' for {what} of queue type classic")
+            raise Invalid(f"invalid arg '{name}' for {what} of queue type classic")
 
 
 def _check_count(name: str, value: Value, what: str) -> None:
@@ -95,31 +105,20 @@ def _check_overflow(arguments: Headers, what: str) -> None:
         raise _invalid(OVERFLOW, what, "invalid_overflow")
 
 
-def apply_queue_arguments(queue: Queue, arguments: Headers) -> None:
-    """Set the limits of a queue from arguments that were checked."""
-    queue.limit_entries = arguments.get(MAX_LENGTH, UNLIMITED)
-    queue.limit_bytes = arguments.get(MAX_LENGTH_BYTES, UNLIMITED)
-    queue.overflow = _OVERFLOWS[arguments.get(OVERFLOW, "drop-head")]
-
-
-def check_exchange_arguments(exchange: str, vhost: str, arguments: Headers) -> None:
-    """Refuse arguments that are wrong or not supported for an exchange of this name."""
+def check_exchange_arguments(what: str, arguments: Headers) -> None:
+    """Refuse arguments that are wrong or not supported for an exchange."""
     if ALTERNATE_EXCHANGE not in arguments:
         return
-    what = f"exchange '{exchange}' in vhost '{vhost}'"
     value = arguments[ALTERNATE_EXCHANGE]
     if not isinstance(value, str):
-        raise PeerError(
-            PRECONDITION_FAILED, f"invalid type '{type_name(value)}' for arg '{ALTERNATE_EXCHANGE}' in {what}"
-        )
+        raise Invalid(f"invalid type '{type_name(value)}' for arg '{ALTERNATE_EXCHANGE}' in {what}")
     raise _unsupported(ALTERNATE_EXCHANGE, what)
 
 
-def check_consumer_arguments(queue: str, vhost: str, arguments: Headers) -> None:
-    """Refuse arguments that are wrong or not supported for a consumer of this queue."""
+def check_consumer_arguments(what: str, arguments: Headers) -> None:
+    """Refuse arguments that are wrong or not supported for a consumer of the queue `what`."""
     if PRIORITY not in arguments:
         return
-    what = f"queue '{queue}' in vhost '{vhost}'"
     value = arguments[PRIORITY]
     if isinstance(value, bool) or not isinstance(value, int):
         raise _invalid(PRIORITY, what, f'"expected integer, got {type_name(value)}"')
@@ -127,12 +126,12 @@ def check_consumer_arguments(queue: str, vhost: str, arguments: Headers) -> None
         raise _unsupported(PRIORITY, what)
 
 
-def _invalid(name: str, what: str, reason: str) -> PeerError:
-    return PeerError(PRECONDITION_FAILED, f"invalid arg '{name}' for {what}: {reason}")
+def _invalid(name: str, what: str, reason: str) -> Invalid:
+    return Invalid(f"invalid arg '{name}' for {what}: {reason}")
 
 
-def _unsupported(name: str, what: str) -> PeerError:
-    return PeerError(NOT_IMPLEMENTED, f"arg '{name}' for {what} is not supported")
+def _unsupported(name: str, what: str) -> Unsupported:
+    return Unsupported(f"arg '{name}' for {what} is not supported")
 
 
 def type_name(value: Value) -> str:
@@ -141,8 +140,8 @@ def type_name(value: Value) -> str:
         return "void"
     if isinstance(value, bool):
         return "bool"
-    if isinstance(value, int):
-        return "signedint"
+    if isinstance(value, int):  # the width that it came in is not known any more
+        return "signedint" if -(1 << 31) <= value < 1 << 31 else "long"
     if isinstance(value, str):
         return "longstr"
     if isinstance(value, float):
