@@ -1,13 +1,11 @@
 """The data plane: one turn after the other, each a batch of everything that is ready.
 
 A turn reads from the sockets that are ready, answers logins, runs due timers, lets the broker hand over what the batch
-has made possible, and flushes the connections that have output: one receive and one send for each connection. While
-messages come, `turns` waits for the next one itself, for as long as other tasks can do without their turn; `gateway.loop`
-waits when it is quiet. Nothing in here knows trio.
+has made possible, and flushes the connections that have output: one receive and one send for each connection. It never
+waits; `gateway.loop` does that between turns. Nothing in here knows trio.
 """
 
 import socket
-import time
 from collections.abc import Callable
 from typing import Final
 
@@ -22,11 +20,6 @@ from gateway.poller import READ, Poller
 from gateway.wiring import Authenticator, Wiring
 from protocols.connection import Connection, Outlet, Peer
 
-NEXT_MESSAGE_S: Final = 0.001  # the shortest wait that epoll knows
-YIELD_AFTER_S: Final = (
-    0.01  # between the turns of other tasks while messages come: who arrives during one waits 20 µs, or
-)
-YIELD_AFTER_TURNS: Final = 256  # so many turns
 ROUNDS_LIMIT: Final = 16  # of handing over in one turn; what is woken after them waits for the next one
 
 Machine = Callable[[Broker, Outlet, Peer], Connection]  # makes the machine of a new connection
@@ -77,23 +70,6 @@ class Reactor:
         """Watch a listening socket no longer. Its owner closes it, or adopts it again."""
         if self._acceptors.pop(fd, None) is not None:
             self._poller.remove(fd, READ)
-
-    def turns(self, now: float, wall: float) -> bool:
-        """Turn while messages come, for a few milliseconds at most; return whether there is more to do at once.
-
-        It is `now` all the while, so deadlines are no finer than this.
-        """
-        end = time.monotonic() + YIELD_AFTER_S
-        wait_s = 0.0
-        for _ in range(YIELD_AFTER_TURNS):
-            events = self._poller.poll(wait_s)
-            more = self.turn(events, now, wall)
-            if not events and not more:
-                return False
-            if time.monotonic() >= end:
-                break
-            wait_s = 0.0 if more else NEXT_MESSAGE_S
-        return True
 
     def turn(self, events: list[tuple[int, int]], now: float, wall: float) -> bool:
         """Serve what the poller has reported and what is due; return whether there is more to do at once."""
