@@ -24,6 +24,13 @@ class Item:
     rows: tuple[Row, ...]
     peers: tuple[str, ...]
     fresh: bool = False  # wants a broker that has done nothing yet
+    settings: str = ""  # for ours, beside its defaults: a part of its configuration file
+    work: str = ""  # what the generator does, where that is not the name
+
+    @property
+    def order(self) -> str:
+        """What the generator is asked to do."""
+        return self.work or self.name
 
 
 MQTT: Final = ("ours", "mosquitto", "rabbitmq")
@@ -55,6 +62,13 @@ ITEMS: Final = (
     Item("stomp-client-ack", rate("STOMP, client ack", 8.0), AMQP_STOMP),
     Item("cross-mqtt0-amqp", rate("MQTT QoS 0 in, AMQP out", 4.0), AMQP_STOMP),
     Item("mqtt-qos1-latency", latency("MQTT QoS 1, fixed rate", 1.0), MQTT),
+    Item(
+        "mqtt-qos1-latency-busy",
+        latency("MQTT QoS 1, fixed rate, busy poll of 300 µs", 1.0),
+        MQTT,
+        settings="[latency]\nbusy_poll_us = 300\n",
+        work="mqtt-qos1-latency",
+    ),
     Item("amqp-latency", latency("AMQP, fixed rate"), AMQP_STOMP),
     Item("stomp-latency", latency("STOMP, fixed rate"), AMQP_STOMP),
     Item(

@@ -68,8 +68,9 @@ class Runner:
         broker = self.brokers[name]
         figures: dict[str, Any]
         try:
-            if item.fresh or not broker.running():
+            if item.fresh or not broker.running() or broker.settings != item.settings:
                 broker.stop()
+                broker.settings = item.settings
                 broker.start()
             figures = self._generate(item, broker)
         except StartError as trouble:
@@ -82,12 +83,12 @@ class Runner:
         else:
             result.runs.append(figures)
             shown = "  ".join(f"{figures[row.figure]:,.3f} {row.unit}" for row in item.rows)
-        print(f"bench: {item.name:18} {name:10} {turn}/{self.settings.repeat}  {shown}", file=sys.stderr, flush=True)
+        print(f"bench: {item.name:22} {name:10} {turn}/{self.settings.repeat}  {shown}", file=sys.stderr, flush=True)
 
     def _generate(self, item: Item, broker: Broker) -> dict[str, Any]:
         self.serial += 1
         order = {
-            "item": item.name,
+            "item": item.order,
             "ports": broker.ports,
             "run": f"{os.getpid()}-{self.serial}",
             "broker_pid": broker.pid(),

@@ -28,6 +28,7 @@ from gateway.values import (
 GUEST: Final = "guest"
 CONNECTIONS_LIMIT: Final = 50_000  # unless configured
 MEMORY_LEAST_BYTES: Final = 1 << 20
+BUSY_POLL_MOST_US: Final = 5_000  # a reactor that hears nothing for so long sleeps in any case
 MESSAGE_MOST_BYTES: Final = 512 << 20  # RabbitMQ's upper bound of max_message_size
 TLS_NOISE: Final = re.compile(r"^\[.*?\] | \(_ssl\.c:\d+\)$")  # OpenSSL's symbols around the reason
 LISTENERS_BY_DEFAULT: Final = (
@@ -115,6 +116,12 @@ class Limits(Table):
     connections: Annotated[int, Field(ge=1)] = CONNECTIONS_LIMIT
 
 
+class Latency(Table):
+    """`[latency]`: what may be spent to be quick while there is little to do."""
+
+    busy_poll_us: Annotated[int, Field(ge=0, le=BUSY_POLL_MOST_US)] = 0
+
+
 class ConfiguredPermission(Table):
     """`[[user.permission]]`: what a user may do in one virtual host. An empty pattern allows nothing."""
 
@@ -168,6 +175,7 @@ class Config(Table):
     anonymous: str | None = None
     listener: list[Listener] = Field(min_length=1, default_factory=_default_listeners)
     limits: Limits = Limits()
+    latency: Latency = Latency()
     user: list[ConfiguredUser] = []
     vhost: list[ConfiguredVhost] = []
     forward: list[Forward] = []

@@ -1,22 +1,15 @@
 """The trio task that runs the reactor: it turns while there is work, and waits for sockets, deadlines and wake-ups.
 
-Waiting is for the poller's own descriptor, one for all sockets. While messages come, the loop waits in the poller itself
-for the next one, a millisecond at most: one small message at a time costs 12 µs then, and 61 µs through trio. The other
-tasks have their turn every few milliseconds meanwhile, and at once when it is quiet.
+Waiting is for the poller's own descriptor, one for all sockets. While messages come, the reactor waits in the poller
+itself for the next one, a few milliseconds at most: one small message at a time costs 12 µs then, and 61 µs through trio. The
+other tasks have their turn every few milliseconds meanwhile, and at once when it is quiet.
 """
-
-import time
-from typing import Final
 
 import trio
 
 from gateway.poller import Poller
 from gateway.reactor import Reactor
 from gateway.wiring import Answer
-
-NEXT_MESSAGE_S: Final = 0.001  # the shortest wait that epoll knows
-YIELD_AFTER_S: Final = 0.002  # between the turns of other tasks while messages come; a checkpoint costs 20 µs, or
-YIELD_AFTER_TURNS: Final = 64  # where the clock stands still between turns, as in tests
 
 
 class Loop:
@@ -31,29 +24,17 @@ class Loop:
 
     async def run(self) -> None:
         """Serve until cancelled; once `drain` was called, until nobody is connected."""
-        poll = self._poller.poll
-        turn = self._reactor.turn
-        wait_s = 0.0
-        turns = 0
-        yielded_at = trio.current_time()
+        reactor = self._reactor
+        current_time = trio.lowlevel.current_clock().current_time
         while True:
-            events = poll(wait_s)
-            now = trio.current_time()
             self._woken = False
-            more = turn(events, now, time.time())
-            if self._draining and not self._reactor.connections:
+            more = reactor.turns(current_time)
+            if self._draining and not reactor.connections:
                 return
-            turns += 1
-            quiet = not (more or events or self._woken)
-            wait_s = NEXT_MESSAGE_S if events and not more else 0.0
-            if quiet:
-                await self._wait()
-            elif turns >= YIELD_AFTER_TURNS or now - yielded_at >= YIELD_AFTER_S:
+            if more or self._woken:
                 await trio.lowlevel.checkpoint()
             else:
-                continue
-            turns = 0
-            yielded_at = trio.current_time()
+                await self._wait()
 
     async def _wait(self) -> None:
         with trio.CancelScope(deadline=self._reactor.next_look()) as scope:

@@ -48,6 +48,7 @@ async def serve(config: Config, started: Callable[[Sequence[Listening]], None]) 
     poller = open_poller()
     logins = Logins(accounts, broker.timers)
     reactor = Reactor(broker, poller, logins)
+    reactor.busy_poll_s = config.latency.busy_poll_us / 1_000_000
     loop = Loop(reactor, poller)
     doors: list[Door] = []
     thresholds = gc.get_threshold()

@@ -49,6 +49,7 @@ class Broker(ABC):
 
     def __init__(self) -> None:
         self.ports: dict[str, int] = {}
+        self.settings = ""  # of the work item, for ours
         self.folder = Path()
         self.process: subprocess.Popen[bytes] | None = None
 

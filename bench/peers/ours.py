@@ -38,5 +38,6 @@ class Dragoman(Broker):
                 f'[[listener]]\nprotocol = "{protocol}"\naddress = "127.0.0.1:{port}"\n\n'
                 for protocol, port in self.ports.items()
             )
+            + self.settings
         )
         return [*self.command(), "serve", "--config", str(config)], {}

@@ -86,7 +86,7 @@ MISTAKES: Final[dict[str, tuple[str, list[str]]]] = {
     "nested without end": ("a = " + "[" * 5_000, ["lists or tables are nested too deeply"]),
     "an unknown section": (
         "[nonsense]\n",
-        ["nonsense: unknown key; the keys here are anonymous, listener, limits, user, vhost, forward, log"],
+        ["nonsense: unknown key; the keys here are anonymous, listener, limits, latency, user, vhost, forward, log"],
     ),
     "a misspelt key": (
         '[[listener]]\nprotocol = "amqp"\nadress = "127.0.0.1:0"\n',
@@ -102,7 +102,7 @@ MISTAKES: Final[dict[str, tuple[str, list[str]]]] = {
     ),
     "a key that forges a line": (
         '"a\\nb: ok" = 1\n',
-        ['"a\\nb: ok": unknown key; the keys here are anonymous, listener, limits, user, vhost, forward, log'],
+        ['"a\\nb: ok": unknown key; the keys here are anonymous, listener, limits, latency, user, vhost, forward, log'],
     ),
     "an unknown protocol": (
         AMQP.replace("amqp", "amqpp"),

@@ -7,7 +7,17 @@ from typing import Final
 
 import pytest
 
-from gateway.config import Config, ConfiguredPermission, ConfiguredUser, ConfiguredVhost, Forward, Limits, Listener, Log
+from gateway.config import (
+    Config,
+    ConfiguredPermission,
+    ConfiguredUser,
+    ConfiguredVhost,
+    Forward,
+    Latency,
+    Limits,
+    Listener,
+    Log,
+)
 from gateway.config import load as load_file
 from gateway.config_errors import ConfigError
 from tests.gateway.test_config import write_pair
@@ -33,7 +43,7 @@ def keys() -> Iterator[str]:
 
 
 def test_the_page_has_an_example_of_each_section() -> None:
-    assert len(EXAMPLES) == 5
+    assert len(EXAMPLES) == 6
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -62,6 +72,7 @@ def test_the_defaults_on_the_page_are_the_defaults() -> None:
         '| `memory_bytes` | size | `"1 GiB"` |',
         '| `message_bytes` | size | `"128 MiB"` |',
         f"| `connections` | integer | {limits.connections:,} |",
+        f"| `busy_poll_us` | integer | {Latency().busy_poll_us} |",
         f'| `format` | text | `"{log.format}"` |',
         f'| `level` | text | `"{log.level}"` |',
         f'| `configure` | pattern | `"{permission.configure}"` |',

@@ -1,12 +1,16 @@
 """The turn: fairness, deadlines, alarms and what a bug may cost."""
 
+from typing import Final
+
 import pytest
 import structlog.testing
 
 from core.access import User
+from core.broker import Broker
 from core.timers import NEVER, Timed
-from gateway.poller import EVENTS_LIMIT, READ
-from gateway.reactor import Acceptor
+from gateway.poller import EVENTS_LIMIT, READ, Poller
+from gateway.reactor import NEXT_MESSAGE_S, YIELD_AFTER_S, Acceptor, Reactor
+from gateway.wiring import Authenticator
 from tests.gateway.rig import START, Client, Rig, rig
 
 
@@ -188,3 +192,43 @@ def test_a_listening_socket_is_watched_until_it_is_released(released: bool) -> N
         assert (acceptor.calls > 0) is not released
         if not released:
             r.poller.remove(fd, READ)
+
+
+class ScriptedPoller(Poller):
+    """Gives what a test has written down, and keeps for how long it was asked to wait."""
+
+    def __init__(self, script: list[list[tuple[int, int]]]) -> None:
+        self.script = script
+        self.waits: list[float] = []
+
+    def poll(self, wait_s: float) -> list[tuple[int, int]]:
+        self.waits.append(wait_s)
+        return self.script.pop(0) if self.script else []
+
+
+NOBODY: Final = [(999_999, READ)]  # an event of a socket that is gone
+
+
+def _turns(poller: ScriptedPoller, busy_poll_s: float, times: list[float]) -> list[float]:
+    reactor = Reactor(Broker(lambda: "unique"), poller, Authenticator())
+    reactor.busy_poll_s = busy_poll_s
+    clock = iter(times)
+    reactor.turns(lambda: next(clock))
+    return poller.waits
+
+
+def test_the_next_message_is_waited_for_in_the_poller() -> None:
+    waits = _turns(ScriptedPoller([NOBODY, NOBODY]), 0.0, [0.0, 0.0, 0.0, 0.0])
+    assert waits == [0.0, NEXT_MESSAGE_S, NEXT_MESSAGE_S]
+
+
+def test_a_busy_poll_looks_for_the_next_message_without_sleeping() -> None:
+    waits = _turns(ScriptedPoller([NOBODY, [], [], NOBODY]), 60.0, [0.0, 0.0, YIELD_AFTER_S])
+    assert waits == [0.0, 0.0, 0.0, 0.0]
+
+
+def test_a_busy_poll_that_finds_nothing_ends_in_sleep() -> None:
+    waits = _turns(ScriptedPoller([NOBODY]), 0.001, [0.0, 0.0, 0.0])
+    assert waits[0] == 0.0
+    assert waits[-1] == NEXT_MESSAGE_S
+    assert not any(waits[:-1])
