@@ -6,15 +6,15 @@ then nothing has changed. Permissions are asked first, so that nobody learns of 
 
 from collections.abc import Callable
 
-from mypy_extensions import mypyc_attr
-
 from core.access import CONFIGURE, READ, WRITE, User, authorize
-from core.model.arguments import check_consumer_arguments, check_exchange_arguments, check_queue_arguments
+from core.model.arguments import check_consumer_arguments, check_queue_arguments
 from core.model.equivalence import EXCHANGE_ARGUMENTS, QUEUE_ARGUMENTS, check_arguments, check_same
 from core.model.errors import Denied, ExclusiveUse, InUse, Locked, NotFound
-from core.model.message import Address, Message
+from core.model.exchange_arguments import check_exchange_arguments
+from core.model.message import Message
 from core.model.names import DEFAULT_EXCHANGE, RESERVED_PREFIX, TOPIC_SPACE, check_name, check_not_reserved
 from core.model.properties import Headers
+from core.publisher import Publisher, Target
 from core.queueing.consumer import Consumer
 from core.queueing.entry import Entry
 from core.queueing.queue import Queue
@@ -25,27 +25,6 @@ from core.routing.exchange import Exchange
 from core.routing.pattern import Pattern
 from core.routing.sink import Sink, take_all
 from core.vhost import VirtualHost
-
-
-class Target:
-    """A place that a client was authorised to publish to. Protocols keep it for as long as they like."""
-
-    def __init__(self, exchange: Exchange, address: Address) -> None:
-        self.exchange = exchange
-        self.address = address
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Publisher:
-    """Learns what became of its publishes. Each tag gets exactly one of the two, at once or later."""
-
-    def confirmed(self, tag: int, *, routed: bool) -> None:
-        """The broker has taken responsibility; `routed` tells whether anybody wanted the message."""
-        raise AssertionError(f"{type(self).__name__} publishes with tags but does not take confirms")
-
-    def refused(self, tag: int) -> None:
-        """The message was not taken by all that it was routed to."""
-        raise AssertionError(f"{type(self).__name__} publishes with tags but does not take refusals")
 
 
 class Client:

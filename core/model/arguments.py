@@ -1,4 +1,4 @@
-"""The arguments of queues, exchanges and consumers: which are known, and what they must look like (RabbitMQ's).
+"""The arguments of queues and consumers: which are known, and what they must look like (RabbitMQ's).
 
 An argument that nobody knows is kept and has no effect, as in RabbitMQ. One that is known and would change how
 messages are delivered, but is not supported, is refused: a client must not believe that it has an effect.
@@ -19,7 +19,6 @@ QUEUE_VERSION: Final = "x-queue-version"
 EXPIRES: Final = "x-expires"
 MAX_PRIORITY: Final = "x-max-priority"
 MOST_PRIORITIES: Final = 255  # as RabbitMQ
-ALTERNATE_EXCHANGE: Final = "alternate-exchange"
 PRIORITY: Final = "x-priority"
 
 REFUSE_WHEN_FULL: Final = "reject-publish"  # a value of `x-overflow`
@@ -69,7 +68,7 @@ def check_queue_arguments(what: str, arguments: Headers) -> None:
         elif name in _FLAGS and not isinstance(value, bool):
             raise _invalid(name, what, f"{{unacceptable_type,{type_name(value)}}}")
         if name in _UNSUPPORTED and value is not False:  # false asks for what happens anyway
-            raise _unsupported(name, what)
+            raise unsupported(name, what)
     _check_overflow(arguments, what)
     mode, version = arguments.get(QUEUE_MODE), arguments.get(QUEUE_VERSION)
     if mode is not None and mode not in _QUEUE_MODES:
@@ -78,7 +77,7 @@ def check_queue_arguments(what: str, arguments: Headers) -> None:
         raise _invalid(QUEUE_VERSION, what, f"\"unsupported queue version '{version}'\"")
     queue_type = arguments.get(QUEUE_TYPE, "classic")
     if queue_type in _OTHER_QUEUE_TYPES:
-        raise _unsupported(f"{QUEUE_TYPE}: {queue_type}", what)
+        raise unsupported(f"{QUEUE_TYPE}: {queue_type}", what)
     if queue_type != "classic":
         raise _invalid(QUEUE_TYPE, what, f"\"unsupported queue type '{queue_type}'\"")
     for name in _OF_OTHER_QUEUE_TYPES:
@@ -100,19 +99,9 @@ def _check_count(name: str, value: Value, what: str) -> None:
 def _check_overflow(arguments: Headers, what: str) -> None:
     overflow = arguments.get(OVERFLOW)
     if overflow == _DEAD_LETTERING_OVERFLOW:
-        raise _unsupported(f"{OVERFLOW}: {overflow}", what)
+        raise unsupported(f"{OVERFLOW}: {overflow}", what)
     if overflow is not None and overflow not in _OVERFLOWS:
         raise _invalid(OVERFLOW, what, "invalid_overflow")
-
-
-def check_exchange_arguments(what: str, arguments: Headers) -> None:
-    """Refuse arguments that are wrong or not supported for an exchange."""
-    if ALTERNATE_EXCHANGE not in arguments:
-        return
-    value = arguments[ALTERNATE_EXCHANGE]
-    if not isinstance(value, str):
-        raise Invalid(f"invalid type '{type_name(value)}' for arg '{ALTERNATE_EXCHANGE}' in {what}")
-    raise _unsupported(ALTERNATE_EXCHANGE, what)
 
 
 def check_consumer_arguments(what: str, arguments: Headers) -> None:
@@ -123,14 +112,15 @@ def check_consumer_arguments(what: str, arguments: Headers) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
         raise _invalid(PRIORITY, what, f'"expected integer, got {type_name(value)}"')
     if value != 0:
-        raise _unsupported(PRIORITY, what)
+        raise unsupported(PRIORITY, what)
 
 
 def _invalid(name: str, what: str, reason: str) -> Invalid:
     return Invalid(f"invalid arg '{name}' for {what}: {reason}")
 
 
-def _unsupported(name: str, what: str) -> Unsupported:
+def unsupported(name: str, what: str) -> Unsupported:
+    """Return the refusal of an argument that would change what happens, but is not served."""
     return Unsupported(f"arg '{name}' for {what} is not supported")
 
 

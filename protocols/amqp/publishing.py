@@ -6,8 +6,9 @@ confirm, since confirms are said at the end of the batch.
 
 from typing import Final
 
-from core.client import Client, Publisher
+from core.client import Client
 from core.model.message import Message
+from core.publisher import Publisher
 from protocols.amqp import replies
 from protocols.amqp.confirms import Confirms
 from protocols.amqp.consumer import content_header

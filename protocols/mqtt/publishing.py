@@ -7,10 +7,11 @@ since MQTT 3.1.1 has no word for it [MQTT-3.3.5-2].
 
 from typing import Final
 
-from core.client import Client, Publisher, Target
+from core.client import Client
 from core.model.errors import BrokerError, Limit
 from core.model.message import FOR_MQTT, FOR_NOBODY, Message
 from core.model.names import TOPIC_SPACE
+from core.publisher import Publisher, Target
 from protocols.connection import Connection
 from protocols.mqtt.acks import Acks
 from protocols.mqtt.errors import Forbidden, Malformed, outcome_of

@@ -5,7 +5,7 @@ For a SEND that is when the core has confirmed every copy of the message; receip
 
 from collections import deque
 
-from core.client import Publisher
+from core.publisher import Publisher
 from protocols.stomp.errors import PeerError
 from protocols.stomp.frames import receipt_frame
 from protocols.stomp.speaker import Speaker

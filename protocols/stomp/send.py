@@ -7,7 +7,8 @@ Nothing is remembered for heads that are not likely to come again.
 
 from typing import Final
 
-from core.client import Client, Target
+from core.client import Client
+from core.publisher import Target
 from core.queueing.queue import Queue
 from protocols.stomp.destinations import TEMPORARY, Kind, StompDestination, parse, parse_all, reply_text
 from protocols.stomp.errors import PeerError

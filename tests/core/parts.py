@@ -4,9 +4,10 @@ import itertools
 
 from core.access import EVERYTHING, NOTHING, NamePattern, Permission, User
 from core.broker import Broker
-from core.client import Client, Publisher
+from core.client import Client
 from core.model.message import Address, Message, plain_message
 from core.model.names import DEFAULT_VHOST
+from core.publisher import Publisher
 from core.queueing.consumer import Consumer
 from core.queueing.credit import UNLIMITED, Credit
 from core.queueing.entry import Entry
