@@ -7,7 +7,7 @@ from core.access import User
 from core.client import Client
 from core.model.errors import Denied, NotFound
 from core.model.names import DEFAULT_VHOST
-from core.queueing.queue import Surroundings
+from core.queueing.surroundings import Surroundings
 from core.queueing.usage import MEMORY_LIMIT_BYTES
 from core.timers import Clock
 from core.vhost import VirtualHost
@@ -45,7 +45,7 @@ class Broker:
 
     def add_vhost(self, name: str) -> VirtualHost:
         """Create a virtual host with the predeclared exchanges; the name must be free."""
-        vhost = self.vhosts[name] = VirtualHost(name, self.surroundings)
+        vhost = self.vhosts[name] = VirtualHost(name, self.surroundings, self.unique)
         return vhost
 
     def open(self, user: User, vhost_name: str, protocol: str, label: str) -> Client:

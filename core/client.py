@@ -7,27 +7,42 @@ then nothing has changed. Permissions are asked first, so that nobody learns of 
 from collections.abc import Callable
 
 from core.access import CONFIGURE, READ, WRITE, User, authorize
-from core.model.arguments import check_consumer_arguments, check_queue_arguments
-from core.model.equivalence import EXCHANGE_ARGUMENTS, QUEUE_ARGUMENTS, check_arguments, check_same
+from core.model.arguments import (
+    check_consumer_arguments,
+    check_dead_letter_exchange,
+    check_may_be_unnamed,
+    check_queue_arguments,
+)
+from core.model.equivalence import EXCHANGE_ARGUMENTS, check_arguments, check_same
 from core.model.errors import Denied, ExclusiveUse, InUse, Locked, NotFound
-from core.model.exchange_arguments import check_exchange_arguments
-from core.model.message import Message
-from core.model.names import DEFAULT_EXCHANGE, RESERVED_PREFIX, TOPIC_SPACE, check_name, check_not_reserved
+from core.model.exchange_arguments import ALTERNATE_EXCHANGE, check_exchange_arguments
+from core.model.message import Address, Message, plain_message
+from core.model.names import (
+    DEFAULT_EXCHANGE,
+    REPLY_QUEUE,
+    RESERVED_PREFIX,
+    TOPIC_SPACE,
+    check_name,
+    check_not_reserved,
+)
 from core.model.properties import Headers
 from core.publisher import Publisher, Target
 from core.queueing.consumer import Consumer
 from core.queueing.entry import Entry
+from core.queueing.home import Owner
+from core.queueing.plan import check_may_be_fetched_from, check_same_queue
 from core.queueing.queue import Queue
 from core.queueing.retained import Walk
-from core.queueing.transaction import Transaction, settle
+from core.queueing.transaction import Transaction
 from core.routing.binding import Binding
 from core.routing.exchange import Exchange
 from core.routing.pattern import Pattern
+from core.routing.route import Route
 from core.routing.sink import Sink, take_all
 from core.vhost import VirtualHost
 
 
-class Client:
+class Client(Owner):
     """One connection's view of its virtual host."""
 
     def __init__(self, vhost: VirtualHost, user: User, unique: Callable[[], str], protocol: str, label: str) -> None:
@@ -71,6 +86,9 @@ class Client:
         if exchange is None:
             check_not_reserved("exchange", name)
             check_exchange_arguments(what, arguments)
+            if ALTERNATE_EXCHANGE in arguments:
+                self.authorize(READ, "exchange", name)
+                self.authorize(WRITE, "exchange", arguments[ALTERNATE_EXCHANGE])
             exchange = self.vhost.add_exchange(name, kind, arguments)
             exchange.durable = durable
             exchange.auto_delete = auto_delete
@@ -103,6 +121,7 @@ class Client:
         self._authorize_any("queue", name)
         queue = self.vhost.queue(name)
         self._check_not_locked(queue)
+        queue.used()
         return queue
 
     def declare_queue(
@@ -120,6 +139,7 @@ class Client:
         """
         arguments = arguments if arguments is not None else {}
         if not name:
+            check_may_be_unnamed(arguments)
             name = f"amq.gen-{self._unique()}"
             self.authorize(CONFIGURE, "queue", name)
             return self._create_queue(name, durable, exclusive, auto_delete, arguments)
@@ -133,13 +153,17 @@ class Client:
         if exclusive != (queue.owner is not None):
             raise self._locked(queue)
         what = f"queue '{name}' in vhost '{self.vhost.name}'"
-        check_same("durable", what, durable and not exclusive, queue.durable)
-        check_same("auto_delete", what, auto_delete, queue.auto_delete)
-        check_arguments(QUEUE_ARGUMENTS, what, arguments, queue.arguments)
+        check_same_queue(what, queue, durable and not exclusive, auto_delete, arguments)
+        queue.used()
         return queue
 
     def _create_queue(self, name: str, durable: bool, exclusive: bool, auto_delete: bool, arguments: Headers) -> Queue:
-        check_queue_arguments(f"queue '{name}' in vhost '{self.vhost.name}'", arguments)
+        what = f"queue '{name}' in vhost '{self.vhost.name}'"
+        dead_letter_exchange = check_dead_letter_exchange(what, arguments)
+        if dead_letter_exchange is not None:
+            self.authorize(READ, "queue", name)
+            self.authorize(WRITE, "exchange", dead_letter_exchange)
+        check_queue_arguments(what, arguments, durable=durable, exclusive=exclusive, auto_delete=auto_delete)
         queue = self.vhost.add_queue(name, arguments)
         queue.durable = durable and not exclusive
         queue.auto_delete = auto_delete
@@ -159,7 +183,6 @@ class Client:
             raise InUse(f"queue '{name}' in vhost '{self.vhost.name}' in use")
         if if_empty and queue.ready_count:
             raise InUse(f"queue '{name}' in vhost '{self.vhost.name}' not empty")
-        self._exclusive.pop(name, None)
         return self.vhost.remove_queue(queue)
 
     def purge_queue(self, name: str) -> int:
@@ -237,9 +260,11 @@ class Client:
         if exchange.deleted:
             raise NotFound(f"no exchange '{exchange.name}' in vhost '{self.vhost.name}'")
         self.counters.published += 1
-        sinks = exchange.route(message).sinks
+        route = exchange.route(message)
+        sinks = route.sinks
         if not sinks:
             self.counters.unroutable += 1
+            take_all(route.keepers, message)
             if publisher is not None:
                 publisher.confirmed(tag, routed=False)
             return False
@@ -257,21 +282,14 @@ class Client:
         return Transaction(self.vhost.surroundings.usage)
 
     def commit(self, transaction: Transaction) -> bool:
-        """Do all that the transaction holds; False when a queue refused one of its messages."""
+        """Do all that the transaction holds, or nothing: False when a queue would refuse one of its messages."""
         transaction.release()
-        accepted = True
+        routed: list[tuple[Route, Message]] = []
         for exchange, message in transaction.publishes:
-            self.counters.published += 1
             if exchange.deleted:  # since it was added; one of the same name may have taken its place
                 exchange = self.vhost.exchanges.get(exchange.name, exchange)
-            sinks = exchange.route(message).sinks
-            if not sinks:
-                self.counters.unroutable += 1
-            elif not take_all(sinks, message):
-                accepted = False
-        for entry, outcome in transaction.settlements:
-            settle(entry, outcome)
-        return accepted
+            routed.append((exchange.route(message), message))
+        return transaction.carry_out(routed, self.counters)
 
     def retain(self, message: Message) -> None:
         """Keep a message, published to the topic space, for later subscribers of its topic."""
@@ -281,6 +299,23 @@ class Client:
         """Look for what is kept for the topics that a pattern selects."""
         return self.vhost.retained.walk(pattern, self.vhost.surroundings.clock.now)
 
+    # Direct replies
+
+    def open_replies(self, sink: Sink) -> str:
+        """Bind `sink` to the default exchange by a new key, so that answers reach it; return the key."""
+        key = f"{REPLY_QUEUE}.{self._unique()}"
+        self.vhost.bind(self.vhost.default_exchange, Binding(sink, key, {}))
+        return key
+
+    def close_replies(self, sink: Sink) -> None:
+        """Remove what `open_replies` has bound."""
+        self.vhost.unbind_all(sink)
+
+    def find_replies(self, name: str) -> None:
+        """Return when answers to `name` arrive somewhere, or raise NotFound."""
+        if not self.vhost.default_exchange.route(plain_message(Address(DEFAULT_EXCHANGE, name), b"")).sinks:
+            raise NotFound(f"no queue '{name}' in vhost '{self.vhost.name}'")
+
     # Consuming
 
     def consume(
@@ -289,8 +324,11 @@ class Client:
         """Start lending the queue's entries to `consumer`."""
         queue = self._readable_queue(queue_name)
         if arguments:
-            check_consumer_arguments(f"queue '{queue_name}' in vhost '{self.vhost.name}'", arguments)
-        if queue.consumers and (exclusive or queue.consumers[0].exclusive):  # an exclusive consumer is the only one
+            consumer.priority = check_consumer_arguments(
+                f"queue '{queue_name}' in vhost '{self.vhost.name}'", arguments
+            )
+        # An exclusive consumer is the only one, and a single active consumer must have others that wait.
+        if (exclusive and queue.single_active) or (queue.consumers and (exclusive or queue.consumers[0].exclusive)):
             raise ExclusiveUse(f"queue '{queue_name}' in vhost '{self.vhost.name}' in exclusive use")
         consumer.exclusive = exclusive
         queue.add(consumer)
@@ -299,19 +337,21 @@ class Client:
     def cancel(self, queue: Queue, consumer: Consumer) -> None:
         """Stop lending to `consumer`; what it holds stays with it until it is settled."""
         self.vhost.cancel(queue, consumer)
-        if queue.deleted and self._exclusive.get(queue.name) is queue:
-            del self._exclusive[queue.name]  # it was auto-delete
+
+    def lost(self, queue: Queue) -> None:
+        if self._exclusive.get(queue.name) is queue:
+            del self._exclusive[queue.name]
 
     def get(self, queue_name: str) -> tuple[Queue, Entry | None]:
         """Lend one entry (AMQP `basic.get`)."""
         queue = self._readable_queue(queue_name)
+        check_may_be_fetched_from(queue, self.vhost.name)
         return queue, queue.get()
 
     def close(self) -> None:
         """End the connection's share in the virtual host: its exclusive queues go. Consumers are cancelled before."""
         for queue in list(self._exclusive.values()):
             self.vhost.remove_queue(queue)
-        self._exclusive.clear()
 
     def _readable_queue(self, name: str) -> Queue:
         self.authorize(READ, "queue", name)

@@ -4,6 +4,7 @@ Nothing here asks who is calling; `core.client` does that first. What is defined
 of it in all virtual hosts together (`core.queueing.usage`).
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from core.model.errors import BrokerError, Limit, Mismatch, NotFound
@@ -11,37 +12,43 @@ from core.model.message import Message
 from core.model.names import DEFAULT_EXCHANGE, PREDECLARED_EXCHANGES
 from core.model.properties import Headers, cost_of
 from core.queueing.consumer import Consumer
-from core.queueing.queue import Queue, Surroundings
+from core.queueing.home import Home
+from core.queueing.plan import plan
+from core.queueing.queue import Queue
 from core.queueing.retained import RetainedMessages
 from core.queueing.session import Session
+from core.queueing.surroundings import Surroundings
+from core.routing.alternates import Alternates
 from core.routing.binding import Binding, Identity
-from core.routing.composite import ForwardingRules, ForwardTarget, Publishes
+from core.routing.composite import ForwardTarget
 from core.routing.exchange import Exchange
 from core.routing.exchanges import TYPES
 from core.routing.exchanges.direct import DirectExchange
-from core.routing.memory import Memory
 from core.routing.sink import Sink, take_all
+from core.routing.site import Site
 
 BINDING_WORK: Final = 10  # steps, for one change
 EXCHANGE_COST_BYTES: Final = 4_096  # of memory, for one without bindings and arguments
 QUEUE_COST_BYTES: Final = 4_096  # for one without entries, bindings and arguments
 
 
-class VirtualHost(Publishes):
+class VirtualHost(Home):
     """One namespace. Every mapping here is keyed by name."""
 
-    def __init__(self, name: str, surroundings: Surroundings) -> None:
+    def __init__(self, name: str, surroundings: Surroundings, unique: Callable[[], str]) -> None:
         self.name = name
         self.surroundings = surroundings
         self._usage = surroundings.usage
-        self._memory = Memory(surroundings.counters)
-        self.forwarding = ForwardingRules(self)
+        self._site = Site(self, surroundings.counters, surroundings.timers, surroundings.usage, unique)
+        self.forwarding = self._site.forwarding
+        self.delayed = self._site.delayed
         self.exchanges: dict[str, Exchange] = {}
         self.queues: dict[str, Queue] = {}
         self.sessions: dict[str, Session] = {}
         self.retained = RetainedMessages(surroundings.usage)
         self._bound: dict[Sink, dict[tuple[str, Identity], Exchange]] = {}  # bindings that lead to a sink
-        self.default_exchange: Exchange = DirectExchange(DEFAULT_EXCHANGE, self.forwarding, self._memory)
+        self._alternates = Alternates(self.exchanges)
+        self.default_exchange: Exchange = DirectExchange(DEFAULT_EXCHANGE, self._site, {})
         self.exchanges[DEFAULT_EXCHANGE] = self.default_exchange
         for exchange_name, kind in PREDECLARED_EXCHANGES:
             self.add_exchange(exchange_name, kind)
@@ -54,6 +61,9 @@ class VirtualHost(Publishes):
             raise NotFound(f"no exchange '{name}' in vhost '{self.name}'")
         return exchange
 
+    def find_exchange(self, name: str) -> Exchange | None:
+        return self.exchanges.get(name)
+
     def queue(self, name: str) -> Queue:
         """Return the queue of that name, or raise NotFound."""
         queue = self.queues.get(name)
@@ -62,17 +72,19 @@ class VirtualHost(Publishes):
         return queue
 
     def add_exchange(self, name: str, kind: str, arguments: Headers | None = None) -> Exchange:
-        """Create an exchange; the name must be free. Mismatch when the type is unknown."""
+        """Create an exchange; the name must be free. Mismatch when the type is unknown.
+
+        The common arguments were checked; Invalid when those of the type are wrong.
+        """
         make = TYPES.get(kind)
         if make is None:
             raise Mismatch(f"unknown exchange type '{kind}'")
+        exchange = make(name, self._site, arguments if arguments is not None else {})
         cost_bytes = EXCHANGE_COST_BYTES + (cost_of(arguments) if arguments else 0)
         self._usage.define(cost_bytes)
-        exchange = make(name, self.forwarding, self._memory)
         exchange.cost_bytes = cost_bytes
         self.exchanges[name] = exchange
-        if arguments is not None:
-            exchange.arguments = arguments
+        self._alternates.appeared(exchange)
         return exchange
 
     def add_queue(self, name: str, arguments: Headers | None = None) -> Queue:
@@ -86,8 +98,8 @@ class VirtualHost(Publishes):
             self.unbind_all(queue)
             raise
         self.queues[name] = queue
-        if arguments is not None:
-            queue.apply(arguments)
+        if arguments:
+            plan(queue, arguments, self, self.surroundings)
         return queue
 
     def remove_exchange(self, exchange: Exchange) -> None:
@@ -100,18 +112,20 @@ class VirtualHost(Publishes):
             exchange.deleted = True
             del self.exchanges[exchange.name]
             self._usage.undefine(exchange.cost_bytes)
-            exchange.forget_keys()
+            self._alternates.vanished(exchange)
+            exchange.ended()
             for identity in list(exchange.bindings):
                 self._unbind(exchange, identity)
             pending.extend(self._unbind_all(exchange))
 
     def remove_queue(self, queue: Queue) -> int:
-        """Delete a queue with its bindings, cancel its consumers; return how many entries were ready."""
         if queue.deleted:
             return 0
         self.queues.pop(queue.name, None)
         self._usage.undefine(queue.cost_bytes)
         self.unbind_all(queue)
+        if queue.owner is not None:
+            queue.owner.lost(queue)
         return queue.delete()
 
     def bind(self, source: Exchange, binding: Binding) -> bool:
@@ -127,6 +141,7 @@ class VirtualHost(Publishes):
             self._usage.undefine(binding.cost_bytes)
             return False
         self._bound.setdefault(binding.sink, {})[source.name, binding.identity] = source
+        source.bound(binding)
         return True
 
     def unbind(self, source: Exchange, identity: Identity) -> bool:
@@ -179,11 +194,12 @@ class VirtualHost(Publishes):
             self.surroundings.counters.drop("forward_target_missing")
             return True
         message.address = exchange.address(target.key)
-        sinks = exchange.route(message).sinks
+        route = exchange.route(message)
+        sinks = route.sinks
         self.surroundings.counters.work += len(sinks)
         if not sinks:
             self.surroundings.counters.unroutable += 1
-        return take_all(sinks, message)
+        return take_all(sinks or route.keepers, message)
 
     def forwarded_too_often(self) -> None:
         self.surroundings.counters.drop("forward_limit")

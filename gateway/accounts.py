@@ -87,6 +87,17 @@ class Accounts:
         self._right[username] = self._digest(username, password)
         return Verdict(user)
 
+    def certified(self, username: str, certificate_user: str, *, loopback: bool) -> Verdict:
+        """Return the verdict on a client that gives no password, for a verified certificate names it."""
+        if not username or username != certificate_user:
+            return Verdict(None, f"user '{username}' came without a password and without a certificate of that name")
+        user = self.users.get(username)
+        if user is None:
+            return Verdict(None, f"the certificate is that of '{username}', and there is no such user")
+        if user.loopback_only and not loopback:
+            return _from_afar(user)
+        return Verdict(user)
+
     def _anonymous_verdict(self, password: bytes, *, loopback: bool) -> Verdict:
         user = self.users.get(self._anonymous)
         if user is None:

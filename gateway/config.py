@@ -1,10 +1,9 @@
 """The configuration: what can be said, what is assumed when it is not, and what is refused.
 
 The names here are the keys of the file (docs/configuration.md). A key that is not named here is an error. What one
-table says is checked by its model; what two tables say about each other is checked by `load`.
+table says is checked by its model; what two tables say about each other is checked by `gateway.config_checks`.
 """
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -14,6 +13,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from core.broker import MESSAGE_LIMIT_BYTES
 from core.model.names import DEFAULT_VHOST
 from core.queueing.usage import MEMORY_LIMIT_BYTES
+from gateway.certificates import COMMON_NAME
+from gateway.config_checks import contradictions
 from gateway.config_errors import ConfigError, Problem, problems_of
 from gateway.patterns import compile_pattern
 from gateway.values import (
@@ -24,13 +25,17 @@ from gateway.values import (
     parse_source,
     parse_target,
 )
+from protocols.amqp.frames import CHANNEL_MAX, FRAME_MAX, FRAME_MIN, HEARTBEAT_S
 
 GUEST: Final = "guest"
 CONNECTIONS_LIMIT: Final = 50_000  # unless configured
 MEMORY_LEAST_BYTES: Final = 1 << 20
 BUSY_POLL_MOST_US: Final = 5_000  # a reactor that hears nothing for so long sleeps in any case
 MESSAGE_MOST_BYTES: Final = 512 << 20  # RabbitMQ's upper bound of max_message_size
-TLS_NOISE: Final = re.compile(r"^\[.*?\] | \(_ssl\.c:\d+\)$")  # OpenSSL's symbols around the reason
+CHANNEL_MOST: Final = 65_535  # a channel's number has two octets
+FRAME_MOST_BYTES: Final = 16 << 20  # a whole frame is held before its first octet is looked at
+HEARTBEAT_MOST_S: Final = 65_535  # two octets in connection.tune
+REQUIRED: Final = "required"
 LISTENERS_BY_DEFAULT: Final = (
     ("amqp", "127.0.0.1:5672"),
     ("mqtt", "127.0.0.1:1883"),
@@ -91,6 +96,9 @@ class Listener(Table):
     address: Annotated[str, AfterValidator(_checked_address)]
     certificate: FilePath | None = None
     key: FilePath | None = None
+    client_ca: FilePath | None = None
+    client_certificate: Literal["required", "optional"] = "optional"
+    certificate_user: Literal["common_name", "distinguished_name", "subject_alternative_name"] = COMMON_NAME
 
     @property
     def host(self) -> str:
@@ -114,6 +122,14 @@ class Limits(Table):
     memory_bytes: Annotated[Size, Field(ge=MEMORY_LEAST_BYTES)] = MEMORY_LIMIT_BYTES
     message_bytes: Annotated[Size, Field(ge=1, le=MESSAGE_MOST_BYTES)] = MESSAGE_LIMIT_BYTES
     connections: Annotated[int, Field(ge=1)] = CONNECTIONS_LIMIT
+
+
+class Amqp(Table):
+    """`[amqp]`: what AMQP clients are offered. RabbitMQ's names and defaults."""
+
+    channel_max: Annotated[int, Field(ge=1, le=CHANNEL_MOST)] = CHANNEL_MAX
+    frame_max: Annotated[Size, Field(ge=FRAME_MIN, le=FRAME_MOST_BYTES)] = FRAME_MAX
+    heartbeat: Annotated[int, Field(ge=0, le=HEARTBEAT_MOST_S)] = HEARTBEAT_S
 
 
 class Latency(Table):
@@ -175,6 +191,7 @@ class Config(Table):
     anonymous: str | None = None
     listener: list[Listener] = Field(min_length=1, default_factory=_default_listeners)
     limits: Limits = Limits()
+    amqp: Amqp = Amqp()
     latency: Latency = Latency()
     user: list[ConfiguredUser] = []
     vhost: list[ConfiguredVhost] = []
@@ -194,6 +211,11 @@ class Config(Table):
         return self.anonymous
 
     @property
+    def users(self) -> set[str]:
+        """The names of all users."""
+        return {GUEST} if self.has_default_guest else {user.name for user in self.user}
+
+    @property
     def vhosts(self) -> list[str]:
         """The names of all virtual hosts, `/` first."""
         return list(dict.fromkeys([DEFAULT_VHOST, *[vhost.name for vhost in self.vhost]]))
@@ -206,7 +228,7 @@ def load(path: Path) -> Config:
         config = Config.model_validate(data, context={"folder": path.parent})
     except ValidationError as error:
         raise ConfigError(path, problems_of(error, Config)) from None
-    problems = _contradictions(config)
+    problems = contradictions(config)
     if problems:
         raise ConfigError(path, problems)
     return config
@@ -223,86 +245,3 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(path, [Problem((), "lists or tables are nested too deeply")]) from None
     except OSError as error:
         raise ConfigError(path, [Problem((), f"cannot be read: {error.strerror or error}")]) from None
-
-
-def _contradictions(config: Config) -> list[Problem]:
-    """Return what is wrong between tables that are each right by themselves."""
-    return [
-        *_wrong_listeners(config),
-        *_wrong_users(config),
-        *_repeated_names("vhost", [vhost.name for vhost in config.vhost]),
-        *_wrong_forwards(config),
-    ]
-
-
-def _wrong_listeners(config: Config) -> list[Problem]:
-    problems: list[Problem] = []
-    first: dict[tuple[str, int], int] = {}
-    for index, listener in enumerate(config.listener):
-        at = ("listener", index)
-        place = (listener.host, listener.port)
-        earlier = first.setdefault(place, index)
-        if earlier != index and listener.port:
-            problems.append(Problem((*at, "address"), f"{listener.address} is taken by listener[{earlier}] already"))
-        if (listener.certificate is None) != (listener.key is None):
-            here, other = ("key", "certificate") if listener.key is None else ("certificate", "key")
-            problems.append(Problem((*at, here), f"is missing: {other} needs it"))
-        elif listener.certificate is not None and listener.key is not None:
-            problems.extend(_wrong_files(at, listener.certificate, listener.key))
-    return problems
-
-
-def _wrong_files(at: tuple[str | int, ...], certificate: Path, key: Path) -> list[Problem]:
-    missing = [(name, file) for name, file in (("certificate", certificate), ("key", key)) if not file.is_file()]
-    if missing:
-        return [Problem((*at, name), f"there is no file {str(file)!r}") for name, file in missing]
-    from gateway.tls import server_context
-
-    try:
-        server_context(certificate, key)
-    except OSError as error:
-        reason = TLS_NOISE.sub("", error.strerror or str(error))
-        return [Problem((*at, "certificate"), f"TLS cannot use certificate and key: {reason}")]
-    return []
-
-
-def _wrong_users(config: Config) -> list[Problem]:
-    problems = _repeated_names("user", [user.name for user in config.user])
-    for index, user in enumerate(config.user):
-        seen: set[str] = set()
-        for number, permission in enumerate(user.permission):
-            at = ("user", index, "permission", number, "vhost")
-            if permission.vhost in seen:
-                problems.append(Problem(at, f"{permission.vhost!r} has a permission of this user already"))
-            seen.add(permission.vhost)
-            problems.extend(_unknown_vhost(config, at, permission.vhost))
-    known = {GUEST} if config.has_default_guest else {user.name for user in config.user}
-    if config.anonymous_user and config.anonymous_user not in known:
-        problems.append(Problem(("anonymous",), f"there is no user {config.anonymous_user!r}"))
-    return problems
-
-
-def _wrong_forwards(config: Config) -> list[Problem]:
-    problems: list[Problem] = []
-    for index, forward in enumerate(config.forward):
-        problems.extend(_unknown_vhost(config, ("forward", index, "vhost"), forward.vhost))
-        source = parse_source(forward.source)
-        for number, target in enumerate(forward.to):
-            if parse_target(target) == source:
-                problems.append(Problem(("forward", index, "to", number), f"{target!r} is where the rule takes from"))
-    return problems
-
-
-def _repeated_names(section: str, names: list[str]) -> list[Problem]:
-    problems: list[Problem] = []
-    for index, name in enumerate(names):
-        earlier = names.index(name)
-        if earlier != index:
-            problems.append(Problem((section, index, "name"), f"{name!r} is the name of {section}[{earlier}] already"))
-    return problems
-
-
-def _unknown_vhost(config: Config, at: tuple[str | int, ...], name: str) -> list[Problem]:
-    if name in config.vhosts:
-        return []
-    return [Problem(at, f"there is no virtual host {name!r}: name it under [[vhost]]")]

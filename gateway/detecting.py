@@ -1,13 +1,12 @@
 """The machine of a port that serves every protocol: it looks at the first bytes and gives way to the right machine."""
 
-import ssl
 from typing import Final
 
 from core.broker import Broker
 from core.timers import NEVER
-from gateway.filters import TlsFilter
 from gateway.link import Link
-from gateway.machines import MACHINES
+from gateway.reactor import Machine
+from gateway.tls import Tls
 from protocols.connection import NOWHERE, Connection, Outlet, Peer
 from protocols.detect import HTTP, TLS, UNDECIDED, detect
 
@@ -24,9 +23,12 @@ _HTTP_ANSWER: Final = (
 class Detecting(Connection):
     """A connection that has not shown its protocol yet. It stays within the time for the handshake that follows."""
 
-    def __init__(self, broker: Broker, outlet: Outlet, peer: Peer, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, broker: Broker, outlet: Outlet, peer: Peer, machines: dict[str, Machine], tls: Tls | None
+    ) -> None:
         super().__init__(broker, outlet, peer, AUTO)
-        self._context = context  # for TLS, which is understood beside the plain protocols where there is a certificate
+        self._machines = machines
+        self._tls = tls  # is understood beside the plain protocols where there is a certificate
         self._start = b""
 
     def receive(self, data: bytes) -> None:
@@ -38,11 +40,13 @@ class Detecting(Connection):
         self._start = start if protocol == UNDECIDED else b""
         if protocol == UNDECIDED:
             return
-        if protocol in MACHINES:
-            self._give_way(protocol, start)
-        elif protocol == TLS and self._context is not None and not self.peer.encrypted:
+        if self._certificate_missing and protocol != TLS:
+            self._refuse("no TLS, on a port where clients must show a certificate")
+        elif protocol in self._machines:
+            self._give_way(self._machines[protocol], start)
+        elif protocol == TLS and self._tls is not None and not self.peer.encrypted:
             self.peer.encrypted = True
-            self._link.add_filter(TlsFilter(self._context), start)
+            self._link.add_filter(self._tls.filter_for(self.peer), start)
         elif protocol == HTTP:
             self.write(_HTTP_ANSWER)
             self._refuse("HTTP, which this port does not speak")
@@ -52,13 +56,17 @@ class Detecting(Connection):
             self._refuse(f"no protocol begins with {start[:SHOWN_BYTES]!r}")
 
     @property
+    def _certificate_missing(self) -> bool:
+        return self._tls is not None and self._tls.required and not self.peer.encrypted
+
+    @property
     def _link(self) -> Link:
         assert isinstance(self.outlet, Link)
         return self.outlet
 
-    def _give_way(self, protocol: str, start: bytes) -> None:
+    def _give_way(self, made: Machine, start: bytes) -> None:
         link = self._link
-        machine = MACHINES[protocol](self.broker, link, self.peer)
+        machine = made(self.broker, link, self.peer)
         machine.deadline = min(machine.deadline, self.deadline)  # counted from the accept
         self.deadline = NEVER
         self.outlet = NOWHERE

@@ -10,6 +10,9 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
+from gateway.certificates import COMMON_NAME, user_named
+from protocols.connection import Peer
+
 READ_BYTES: Final = 65_536  # asked of TLS at a time; it gives at most one record
 
 
@@ -75,9 +78,11 @@ class FilterStack:
 
 
 class TlsFilter(Filter):
-    """The server's side of TLS, without the socket."""
+    """The server's side of TLS, without the socket. `peer` learns which user its certificate names."""
 
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, peer: Peer | None = None, user_from: str = COMMON_NAME) -> None:
+        self._peer = peer
+        self._user_from = user_from
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
@@ -90,11 +95,17 @@ class TlsFilter(Filter):
             if not self._agreed:
                 self._tls.do_handshake()
                 self._agreed = True
+                self._learn()
             return self._read()
         except ssl.SSLWantReadError:
             return b""
         except ssl.SSLError as error:
             raise _failure(error) from None
+
+    def _learn(self) -> None:
+        certificate = self._tls.getpeercert()  # empty unless it was asked for and verified
+        if self._peer is not None and certificate:
+            self._peer.certificate_user = user_named(certificate, self._user_from)
 
     def _read(self) -> bytes:
         plain: list[bytes] = []

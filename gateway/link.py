@@ -166,7 +166,7 @@ class Link(Outlet):
 
     # Logging in
 
-    def login(self, connection: Connection, username: str, password: bytes) -> None:
+    def login(self, connection: Connection, username: str, password: bytes | None) -> None:
         self._login_pending = True
         self._wiring.authenticator.check(self, username, password)
         if self._login_pending:
@@ -187,7 +187,7 @@ class Link(Outlet):
             connection.logged_in(user, reason)
             if user is not None:
                 self._count_as_known()
-                log.info("logged in", peer=self.peer.address, protocol=connection.protocol, user=user.name)
+                log.info("logged in", **connection.facts(), user=user.name)
                 if self._wiring.alarm:
                     connection.alarm(self._wiring.alarm)
         except Exception as error:  # noqa: BLE001 - as in _receive
@@ -355,7 +355,7 @@ class Link(Outlet):
         self._state = stage.LINGERING
         connection = self.connection
         if self._known:
-            log.info("disconnected", peer=self.peer.address, protocol=connection.protocol)
+            log.info("disconnected", **connection.facts())
         self._count_as_known()
         self._wiring.broker.counters.connections_closed += 1
         try:

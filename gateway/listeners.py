@@ -7,7 +7,6 @@ resolves to. What cannot be opened is an error that names the address; who canno
 import errno
 import ipaddress
 import socket
-import ssl
 from typing import Any, Final
 
 import structlog
@@ -16,10 +15,10 @@ from core.broker import Broker
 from core.timers import NEVER, Timed
 from gateway import config as configuration
 from gateway.detecting import AUTO, Detecting
-from gateway.filters import Filter, TlsFilter
-from gateway.machines import MACHINES
+from gateway.filters import Filter
+from gateway.machines import machines
 from gateway.reactor import Acceptor, Machine, Reactor
-from gateway.tls import server_context
+from gateway.tls import Tls, server_context
 from protocols.connection import Connection, Outlet, Peer
 
 BACKLOG: Final = 4096  # connections that the kernel keeps until they are accepted
@@ -53,15 +52,17 @@ class Door(Acceptor):
         reactor: Reactor,
         sock: socket.socket,
         protocol: str,
+        made: dict[str, Machine],
         connections_limit: int,
-        context: ssl.SSLContext | None = None,
+        tls: Tls | None = None,
     ) -> None:
         host, port = sock.getsockname()[:2]
-        self.listening = Listening(protocol, host, port, encrypted=context is not None)
+        self.listening = Listening(protocol, host, port, encrypted=tls is not None)
         self._reactor = reactor
         self._socket = sock
-        self._context = context
-        self._machine: Machine = self._detecting if protocol == AUTO else MACHINES[protocol]
+        self._machines = made
+        self._tls = tls
+        self._machine: Machine = self._detecting if protocol == AUTO else made[protocol]
         self._connections_limit = connections_limit
         self._complained_at = -COMPLAINT_EVERY_S
         self._pause = Pause(self)
@@ -106,14 +107,14 @@ class Door(Acceptor):
         except OSError:
             sock.close()  # reset already
             return
-        encrypted = self._context is not None and self.listening.protocol != AUTO
-        if encrypted and self._context is not None:
-            filters = (TlsFilter(self._context),)
-        peer = Peer(shown(address), loopback=is_loopback(address[0]), encrypted=encrypted)
+        peer = Peer(shown(address), loopback=is_loopback(address[0]), encrypted=False)
+        if self._tls is not None and self.listening.protocol != AUTO:
+            peer.encrypted = True
+            filters = (self._tls.filter_for(peer),)
         self._reactor.add(sock, peer, self._machine, filters)
 
     def _detecting(self, broker: Broker, outlet: Outlet, peer: Peer) -> Connection:
-        return Detecting(broker, outlet, peer, self._context)
+        return Detecting(broker, outlet, peer, self._machines, self._tls)
 
     def _wait_a_moment(self, event: str, why: str) -> None:
         self._complain(event, why)
@@ -157,14 +158,15 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def open_doors(listeners: list[configuration.Listener], reactor: Reactor, connections_limit: int) -> list[Door]:
+def open_doors(config: configuration.Config, reactor: Reactor, connections_limit: int) -> list[Door]:
     """Open every listener of the configuration, or none: ListenError says which failed, and why."""
     doors: list[Door] = []
+    made = machines(config)
     try:
-        for listener in listeners:
-            context = _context(listener)
+        for listener in config.listener:
+            tls = _tls(listener)
             for sock in _open_sockets(listener):
-                doors.append(Door(reactor, sock, listener.protocol, connections_limit, context))
+                doors.append(Door(reactor, sock, listener.protocol, made, connections_limit, tls))
                 doors[-1].open()
     except ListenError:
         for door in doors:
@@ -173,13 +175,20 @@ def open_doors(listeners: list[configuration.Listener], reactor: Reactor, connec
     return doors
 
 
-def _context(listener: configuration.Listener) -> ssl.SSLContext | None:
+def _tls(listener: configuration.Listener) -> Tls | None:
     if listener.certificate is None:
         return None
     try:
-        return server_context(listener.certificate, listener.key)
+        context = server_context(
+            listener.certificate,
+            listener.key,
+            listener.client_ca,
+            required=listener.client_certificate == configuration.REQUIRED,
+        )
+        return Tls(context, listener.certificate_user)
     except OSError as error:
-        files = " and ".join(dict.fromkeys(str(file) for file in (listener.certificate, listener.key) if file))
+        named = (listener.certificate, listener.key, listener.client_ca)
+        files = " and ".join(dict.fromkeys(str(file) for file in named if file))
         raise ListenError(f"cannot use {files} for {listener.address}: {error.strerror or error}") from None
 
 

@@ -98,9 +98,14 @@ class Logins(Authenticator):
         for _ in range(HASHERS):
             nursery.start_soon(self._check_slowly)
 
-    def check(self, link: Link, username: str, password: bytes) -> None:
-        verdict = self._accounts.cached(username, password, loopback=link.peer.loopback)
+    def check(self, link: Link, username: str, password: bytes | None) -> None:
+        peer = link.peer
+        if password is None:
+            verdict: Verdict | None = self._accounts.certified(username, peer.certificate_user, loopback=peer.loopback)
+        else:
+            verdict = self._accounts.cached(username, password, loopback=peer.loopback)
         if verdict is None:
+            assert password is not None
             if self._lines.add(Candidate(link, username, password)):
                 self._idle.unpark()
             else:

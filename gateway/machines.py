@@ -1,14 +1,25 @@
 """The protocols that a listener can speak. A new one is added here, and to `protocols.detect` if its start is its own."""
 
-from typing import Final
-
+from core.broker import Broker
+from gateway.config import Config
 from gateway.reactor import Machine
 from protocols.amqp.connection import AmqpConnection
+from protocols.amqp.handshake import Offer
+from protocols.connection import Connection, Outlet, Peer
 from protocols.mqtt.connection import MqttConnection
 from protocols.stomp.connection import StompConnection
 
-MACHINES: Final[dict[str, Machine]] = {
-    "amqp": AmqpConnection,
-    "mqtt": MqttConnection,
-    "stomp": StompConnection,
-}
+
+def machines(config: Config) -> dict[str, Machine]:
+    """Return what makes the machine of each protocol, as the configuration wants them."""
+    offer = Offer(
+        channel_max=config.amqp.channel_max,
+        frame_max=config.amqp.frame_max,
+        heartbeat_s=config.amqp.heartbeat,
+        anonymous=bool(config.anonymous),
+    )
+
+    def amqp(broker: Broker, outlet: Outlet, peer: Peer) -> Connection:
+        return AmqpConnection(broker, outlet, peer, offer)
+
+    return {"amqp": amqp, "mqtt": MqttConnection, "stomp": StompConnection}

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.config import Listener
+from gateway.config import REQUIRED, Listener
 from gateway.values import reached_at
 
 PING_LIMIT_S: Final = 3.0
@@ -20,6 +20,8 @@ AMQP_START: Final = b"\x01\x00\x00"  # a method frame on channel 0: Connection.S
 MQTT_CONNECT: Final = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"  # clean session, no client id, no credentials
 MQTT_CONNACK: Final = b"\x20\x02"  # with whatever return code
 STOMP_CONNECT: Final = b"CONNECT\naccept-version:1.2\nhost:/\n\n\x00"
+# How OpenSSL names the alert, in TLS 1.3 (RFC 8446 §6.2) and in TLS 1.2.
+CERTIFICATE_MISSED: Final = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_HANDSHAKE_FAILURE"})
 STOMP_ANSWERS: Final = (b"CONNECTED", b"ERROR")
 
 # What to say, and how an answer begins.
@@ -38,6 +40,15 @@ def most_telling(listeners: Sequence[Listener]) -> Listener:
 
 def ping(listener: Listener, limit_s: float = PING_LIMIT_S) -> None:
     """Return if the broker answers there; OSError says why not."""
+    try:
+        _ask(listener, limit_s)
+    except ssl.SSLError as error:
+        # Only a broker that lives can miss a certificate.
+        if listener.client_certificate != REQUIRED or error.reason not in CERTIFICATE_MISSED:
+            raise
+
+
+def _ask(listener: Listener, limit_s: float) -> None:
     said, expected = PROBES[listener.protocol]
     host = reached_at(listener.host)
     with socket.create_connection((host, listener.port), timeout=limit_s) as plain:

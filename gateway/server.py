@@ -56,7 +56,7 @@ async def serve(config: Config, started: Callable[[Sequence[Listening]], None]) 
     try:
         # Signals first: whoever sees that something listens may rely on a signal to end it in order.
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            doors = open_doors(config.listener, reactor, connections_limit(config))
+            doors = open_doors(config, reactor, connections_limit(config))
             _quiet_the_collector()
             started([door.listening for door in doors])
             async with trio.open_nursery() as nursery:

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 class Authenticator:
     """Decides about logins."""
 
-    def check(self, link: "Link", username: str, password: bytes) -> None:
-        """Have `link.answer` called, at once, or by an `Answer` that is left in `Wiring.answers`."""
+    def check(self, link: "Link", username: str, password: bytes | None) -> None:
+        """Have `link.answer` called, at once, or by an `Answer` that is left in `Wiring.answers`.
+
+        Without a `password` the certificate of the link's peer must name the user.
+        """
         raise AssertionError(f"{type(self).__name__} lets nobody in")
 
 

@@ -31,6 +31,7 @@ class Peer:
         self.address = address  # host:port, for logs and pages
         self.loopback = loopback
         self.encrypted = encrypted
+        self.certificate_user = ""  # whom a certificate names that TLS has verified
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -40,10 +41,11 @@ class Outlet:
     def wake(self) -> None:
         """Have the output taken at the end of this turn. Called when a machine without output gets some."""
 
-    def login(self, connection: "Connection", username: str, password: bytes) -> None:
+    def login(self, connection: "Connection", username: str, password: bytes | None) -> None:
         """Check credentials; `connection.logged_in` is called with the result, at once or later.
 
         Nothing is read from the socket in between. An empty `username` asks for the anonymous user, if configured.
+        Without a `password` the peer's certificate must name this user.
         """
 
     def watch(self, connection: "Connection") -> None:
@@ -71,6 +73,7 @@ class Connection(Timed):
         self.outlet = outlet
         self.peer = peer
         self.protocol = protocol
+        self.name = ""  # what the client calls the connection
         self.label = peer.address  # how logs and pages name the connection
         self.closed = False  # nothing more to say: the socket is closed once the output is sent
         self.publishes = False  # whether it has published, so that an alarm stops reading from it
@@ -115,6 +118,13 @@ class Connection(Timed):
 
     def ended(self) -> None:
         """Release everything that the connection holds in the core. Called exactly once, after the socket is gone."""
+
+    def facts(self) -> dict[str, str]:
+        """Return what the log says of this connection."""
+        found = {"peer": self.peer.address, "protocol": self.protocol}
+        if self.name:
+            found["name"] = self.name
+        return found
 
     # Out
 

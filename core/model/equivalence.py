@@ -6,26 +6,12 @@ next.
 
 from typing import Final
 
-from core.model.arguments import type_name
+from core.model.arguments import CLASSIC, QUEUE_TYPE, type_name
 from core.model.errors import Mismatch
 from core.model.properties import Headers, Value
 
 EXCHANGE_ARGUMENTS: Final[tuple[str, ...]] = ("alternate-exchange",)
-QUEUE_ARGUMENTS: Final[tuple[str, ...]] = (
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-expires",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-    "x-message-ttl",
-    "x-overflow",
-    "x-queue-mode",
-    "x-queue-type",
-    "x-queue-version",
-    "x-single-active-consumer",
-)
-_UNSAID: Final[dict[str, Value]] = {"x-queue-type": "classic"}  # what an argument that is missing means
+_UNSAID: Final[dict[str, Value]] = {QUEUE_TYPE: CLASSIC}  # what an argument that is missing means
 
 
 def check_same(attribute: str, what: str, received: bool | str, current: bool | str) -> None:
@@ -39,15 +25,21 @@ def check_arguments(compared: tuple[str, ...], what: str, received: Headers, cur
     for name in compared:
         new, old = received.get(name), current.get(name)
         unsaid = _UNSAID.get(name)
-        wanted = unsaid if new is None else new
-        present = unsaid if old is None else old
-        if wanted == present and type(wanted) is type(present):
+        wanted = new if name in received else unsaid
+        present = old if name in current else unsaid
+        both_said = unsaid is not None or (name in received) == (name in current)
+        if both_said and wanted == present and _kind(wanted) is _kind(present):
             continue
-        if new is None:
+        if name not in received:
             raise Mismatch(_text(name, what, "none", f"the value '{_shown(old)}' of type '{type_name(old)}'"))
-        if old is None:
+        if name not in current:
             raise Mismatch(_text(name, what, f"the value '{_shown(new)}' of type '{type_name(new)}'", "none"))
         raise Mismatch(_text(name, what, f"'{_shown(new)}'", f"'{_shown(old)}'"))
+
+
+def _kind(value: Value) -> type:
+    """Return the type, which for whole numbers of any width and sign is one."""
+    return int if isinstance(value, int) and not isinstance(value, bool) else type(value)
 
 
 def _text(attribute: str, what: str, received: str, current: str) -> str:
@@ -57,4 +49,6 @@ def _text(attribute: str, what: str, received: str, current: str) -> str:
 def _shown(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
+    if value is None:
+        return "undefined"
     return f"{value}"

@@ -11,7 +11,7 @@ from typing import Final
 
 from mypy_extensions import mypyc_attr
 
-from core.model.properties import NO_PROPERTIES, Native, Properties
+from core.model.properties import NO_PROPERTIES, Native, Properties, Stated
 
 AT_MOST_ONCE: Final = 0
 AT_LEAST_ONCE: Final = 1
@@ -57,6 +57,7 @@ class Message:
         self.retained = False  # the copy kept for later subscribers
         self.expires_at = 0.0  # monotonic seconds; 0 means never
         self.forwarded_by: tuple[str, ...] = ()  # names of the forwarding rules that made this copy
+        self.also_to: tuple[str, ...] = ()  # routing keys that it is routed to beside the address's own (CC and BCC)
         self.encoded = b""  # a whole frame, shared by subscribers that would write the same bytes
         self.encoded_for = FOR_NOBODY
         self._properties: Properties | None = None
@@ -77,6 +78,16 @@ class Message:
         copy.expires_at = self.expires_at
         copy.forwarded_by = self.forwarded_by
         copy._properties = self._properties
+        return copy
+
+    def restated(self, address: Address, properties: Properties, size_bytes: int = -1) -> "Message":
+        """Return a copy for another address about which something else is said; the body is shared.
+
+        It never expires and goes nowhere else until its maker says so. It owns `properties`: nobody changes them later.
+        Their size is found out unless it is known.
+        """
+        copy = Message(address, self.body, self.qos, Stated(properties, size_bytes))
+        copy.forwarded_by = self.forwarded_by
         return copy
 
 

@@ -6,6 +6,7 @@ from core.model.errors import Denied, Invalid
 
 DEFAULT_VHOST: Final = "/"
 DEFAULT_EXCHANGE: Final = ""
+REPLY_QUEUE: Final = "amq.rabbitmq.reply-to"  # stands for whoever asked (RabbitMQ "Direct Reply-to")
 TOPIC_SPACE: Final = "amq.topic"  # the exchange that holds the topic space of all protocols
 RESERVED_PREFIX: Final = "amq."
 

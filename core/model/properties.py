@@ -54,6 +54,38 @@ class Properties:
         self.user_id: str | None = None
         self.app_id: str | None = None
 
+    def with_headers(self, headers: Headers) -> "Properties":
+        """Return a copy that says the same with other headers."""
+        copy = Properties(headers)
+        copy.content_type = self.content_type
+        copy.content_encoding = self.content_encoding
+        copy.priority = self.priority
+        copy.correlation_id = self.correlation_id
+        copy.reply_to = self.reply_to
+        copy.reply_to_topic = self.reply_to_topic
+        copy.expiration_ms = self.expiration_ms
+        copy.message_id = self.message_id
+        copy.timestamp_s = self.timestamp_s
+        copy.type = self.type
+        copy.user_id = self.user_id
+        copy.app_id = self.app_id
+        return copy
+
+    def cost_bytes(self) -> int:
+        """Return about how many bytes of memory they take."""
+        texts = [
+            self.content_type,
+            self.content_encoding,
+            self.correlation_id,
+            self.reply_to,
+            self.reply_to_topic,
+            self.message_id,
+            self.type,
+            self.user_id,
+            self.app_id,
+        ]
+        return cost_of([self.headers, *[text for text in texts if text is not None]])
+
 
 @mypyc_attr(allow_interpreted_subclasses=True, acyclic=True)
 class Native:
@@ -67,6 +99,18 @@ class Native:
 
 
 NO_PROPERTIES: Final = Native()
+
+
+@mypyc_attr(acyclic=True)
+class Stated(Native):
+    """Properties that the broker itself has stated, in the core's form."""
+
+    def __init__(self, properties: Properties, size_bytes: int = -1) -> None:
+        self._properties = properties
+        self.size_bytes = size_bytes if size_bytes >= 0 else properties.cost_bytes()
+
+    def decode(self) -> Properties:
+        return self._properties
 
 
 def cost_of(value: Value) -> int:

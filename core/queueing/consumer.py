@@ -24,6 +24,7 @@ class Consumer:
         self.shared = shared
         self.settles = settles
         self.exclusive = False
+        self.priority = 0  # consumers with a higher one are served first; fixed before the queue has the consumer
         self.suspended = False
         self.lender: Lender | None = None  # the queue that lends to it; written by the queue only
         self.in_ring = False  # whether the queue counts on this consumer; written by the queue only

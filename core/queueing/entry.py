@@ -24,6 +24,7 @@ class Entry:
         self.message = message
         self.sequence = sequence
         self.via = via
+        self.expires_at = message.expires_at  # monotonic seconds, earlier where the queue says so; 0 means never
         self.attempts = 0  # times lent to a consumer
         self.redelivered = False
         self.consumer: Consumer | None = None
@@ -32,6 +33,11 @@ class Entry:
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Lender(Sink):
     """What the holder of an entry may do with it: settle it. A queue is the only kind there is."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self.counts_deliveries = False  # whether consumers are told how often an entry was delivered before
 
     def resume(self, consumer: Consumer) -> None:
         """Count on `consumer` again, because its credit or its connection's output has room."""

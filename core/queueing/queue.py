@@ -1,79 +1,77 @@
 """The queue: keeps entries in order, lends them to consumers with credit, and gets them back settled.
 
 Entries are handed over at once when a consumer waits; what becomes possible by settling is handed over when the
-broker runs its woken queues, once for a whole batch of settlements. Entries that come back take their old place.
+broker runs its woken queues, once for a whole batch of settlements. Entries that come back take their old place. What is
+given up may come to life again as a dead letter, in any queue and at once: whoever gives up looks anew at what there is.
 """
 
-import heapq
-from collections import deque
 from typing import Final
 
-from core.counters import Counters
-from core.model.arguments import MAX_LENGTH, MAX_LENGTH_BYTES, OVERFLOW, REFUSE_WHEN_FULL
 from core.model.message import Message
 from core.model.properties import Headers
+from core.queueing.backlog import Backlog
 from core.queueing.consumer import Consumer
 from core.queueing.credit import UNLIMITED
+from core.queueing.dead_letters import DeadLettering
+from core.queueing.death import DELIVERY_LIMIT, EXPIRED, MAXLEN, REJECTED
 from core.queueing.entry import Entry, Lender
 from core.queueing.expiry import HeadExpiry
-from core.queueing.usage import ENTRY_COST_BYTES, MEMORY_LIMIT_BYTES, Usage
+from core.queueing.home import Owner
+from core.queueing.lifetime import Lifetime
+from core.queueing.surroundings import Surroundings
+from core.queueing.turns import RankedTurns, Turns, wait_for_shared
+from core.queueing.usage import ENTRY_COST_BYTES
 from core.routing.sink import Sink
-from core.timers import NEVER, Clock, Timers
+from core.timers import NEVER
 
 DROP_HEAD: Final = 0
 REJECT_PUBLISH: Final = 1
+REJECT_PUBLISH_DLX: Final = 2  # and what is refused becomes a dead letter
 
-
-class Surroundings:
-    """What all queues of a broker share."""
-
-    def __init__(self, clock: Clock, memory_limit_bytes: int = MEMORY_LIMIT_BYTES) -> None:
-        self.clock = clock
-        self.timers = Timers(clock)
-        self.usage = Usage(memory_limit_bytes)
-        self.counters = Counters()
-        self.woken: list[Queue] = []  # queues with something to hand over; run by the broker
+EXPIRED_AT_ONCE: Final = 1_000  # entries that one look at the head gives up; the next look is in the next turn
 
 
 class Queue(Lender):
     """A named line of entries. Limits count ready entries, not those that are lent."""
 
     def __init__(self, name: str, surroundings: Surroundings) -> None:
-        super().__init__()
-        self.name = name
+        super().__init__(name)
         self.durable = False
         self.auto_delete = False
-        self.owner: object | None = None  # the connection that an exclusive queue belongs to
+        self.owner: Owner | None = None  # the connection that an exclusive queue belongs to
         self.arguments: Headers = {}
         self.deleted = False
         self.had_consumer = False
-        self.limit_entries = UNLIMITED
-        self.limit_bytes = UNLIMITED
-        self.overflow = DROP_HEAD
-        self.ready_bytes = 0  # of bodies
         self.unsettled_count = 0
         self.cost_bytes = 0  # of what defines it; written by the virtual host
         self.consumers: list[Consumer] = []
+        # What the arguments ask for (see `core.queueing.plan`):
+        self.limit_entries = UNLIMITED
+        self.limit_bytes = UNLIMITED
+        self.overflow = DROP_HEAD
+        self.ttl_s = NEVER  # of each entry
+        self.delivery_limit = UNLIMITED  # times that an entry may come back
+        self.counts_deliveries = False  # whether consumers are told how often (RabbitMQ `x-delivery-count`)
+        self.single_active = False  # whether one consumer has the queue for itself and the others wait
+        self.dead_lettering: DeadLettering | None = None
+        self.lifetime: Lifetime | None = None
+        self.backlog = Backlog(surroundings.usage)
         self._surroundings = surroundings
-        self._held_bytes = 0  # of memory, by ready entries
-        self._ready: deque[Entry] = deque()
-        self._returned: list[tuple[int, Entry]] = []  # heap by sequence: requeued entries, older than all of _ready
-        self._ring: deque[Consumer] = deque()  # consumers to ask, in turn; those without credit are left out
+        self._active: Consumer | None = None  # with `single_active`: the one
+        self._turns = Turns()
         self._next_sequence = 1
         self._woken = False
         self._expiry: HeadExpiry | None = None  # made for the first entry that can expire
 
-    def apply(self, arguments: Headers) -> None:
-        """Take the arguments of a declare, which were checked, and set the limits that they ask for."""
-        self.arguments = arguments
-        self.limit_entries = arguments.get(MAX_LENGTH, UNLIMITED)
-        self.limit_bytes = arguments.get(MAX_LENGTH_BYTES, UNLIMITED)
-        self.overflow = REJECT_PUBLISH if arguments.get(OVERFLOW) == REFUSE_WHEN_FULL else DROP_HEAD
-
     @property
     def ready_count(self) -> int:
         """Entries that wait for a consumer."""
-        return len(self._ready) + len(self._returned)
+        return self.backlog.count
+
+    @property
+    def ready_bytes(self) -> int:
+        """Bytes of bodies of entries that wait."""
+        return self.backlog.bytes
 
     # Taking messages
 
@@ -86,99 +84,99 @@ class Queue(Lender):
             return True
         entry = Entry(self, message, self._next_sequence, via)
         self._next_sequence += 1
-        if self._ring and not self._ready and not self._returned:
-            consumer = self._choose()
+        if self.ttl_s != NEVER:
+            self._shorten(entry)
+        backlog = self.backlog
+        if not backlog.count:
+            consumer = self._turns.choose()
             if consumer is not None:
                 self._lend(entry, consumer)
                 return True
-        size = len(message.body)
-        if self.ready_count >= self.limit_entries or self.ready_bytes + size > self.limit_bytes:
-            if self.overflow == REJECT_PUBLISH:
+        if backlog.count >= self.limit_entries or backlog.bytes + len(message.body) > self.limit_bytes:
+            if self.overflow != DROP_HEAD:
+                if self.overflow == REJECT_PUBLISH_DLX and self.dead_lettering is not None:
+                    self._give_up(message, MAXLEN)
                 return False
-            if not self._make_room(size):
-                self._surroundings.counters.drop("queue_full")
-                return True
-        self._ready.append(entry)
-        self._hold(message)
-        if message.expires_at != 0.0:
-            self._watch(message.expires_at)
+            backlog.add(entry)
+            self._drop_heads()
+        else:
+            backlog.add(entry)
+        if entry.expires_at != 0.0:
+            self._watch(entry.expires_at)
         return True
 
-    def _make_room(self, size: int) -> bool:
-        while self.ready_count and (
-            self.ready_count >= self.limit_entries or self.ready_bytes + size > self.limit_bytes
-        ):
-            self._next()
-            self._surroundings.counters.drop("queue_full")
-        return self.limit_entries > 0 and size <= self.limit_bytes
+    def admits(self, count: int, size_bytes: int) -> bool:
+        backlog = self.backlog
+        if self.overflow == DROP_HEAD or self.deleted:
+            return True
+        room = self.limit_entries - backlog.count
+        if count <= room and backlog.bytes + size_bytes <= self.limit_bytes:
+            return True
+        consumer = self._turns.choose() if not backlog.count else None  # what it takes at once does not wait here
+        if consumer is None or count > consumer.credit:
+            return False
+        return consumer.shared is None or count <= consumer.shared.available
 
-    def _hold(self, message: Message) -> None:
-        self.ready_bytes += len(message.body)
-        cost = message.size_bytes + ENTRY_COST_BYTES
-        self._held_bytes += cost
-        self._surroundings.usage.held_bytes += cost
+    def _shorten(self, entry: Entry) -> None:
+        expires_at = self._surroundings.clock.now + self.ttl_s
+        if entry.expires_at == 0.0 or expires_at < entry.expires_at:
+            entry.expires_at = expires_at
+
+    def _drop_heads(self) -> None:
+        backlog = self.backlog
+        while backlog.count > self.limit_entries or backlog.bytes > self.limit_bytes:
+            self._give_up(backlog.take().message, MAXLEN)
+        self._watch_head()
+
+    def _give_up(self, message: Message, reason: str) -> None:
+        where = self.dead_lettering
+        if where is None:
+            self._surroundings.counters.drop(reason)
+        else:
+            self._surroundings.counters.bury(reason)
+            self._surroundings.dead_letters.send(where, message, reason)
 
     # Handing over
 
     def run(self) -> None:
         """Hand over what there is to consumers that have credit."""
         self._woken = False
-        while self._ready or self._returned:
-            consumer = self._choose()
+        backlog = self.backlog
+        while backlog.count:
+            consumer = self._turns.choose()
             if consumer is None:
-                return
-            entry = self._next()
-            if self._expired(entry.message):
-                self._surroundings.counters.drop("expired")
+                break
+            entry = backlog.take()
+            if self._expired(entry):
+                self._give_up(entry.message, EXPIRED)
                 continue
             self._lend(entry, consumer)
+        self._watch_head()
 
     def get(self) -> Entry | None:
         """Lend the next entry to nobody in particular (AMQP `basic.get`); None when nothing is ready."""
-        while self._ready or self._returned:
-            entry = self._next()
-            if self._expired(entry.message):
-                self._surroundings.counters.drop("expired")
-                continue
+        self.used()
+        found: Entry | None = None
+        while found is None and self.backlog.count:
+            entry = self.backlog.take()
+            if self._expired(entry):
+                self._give_up(entry.message, EXPIRED)
+            else:
+                found = entry
+        if self._expiry is not None:
+            self._watch(self.drop_expired())  # at once: the answer has the count of what is left, as RabbitMQ's
+        if found is not None:
             self._surroundings.counters.delivered += 1
-            entry.attempts += 1
-            entry.consumer = NOBODY
+            found.attempts += 1
+            found.consumer = NOBODY
             NOBODY.credit -= 1
             self.unsettled_count += 1
-            self._surroundings.usage.held_bytes += entry.message.size_bytes + ENTRY_COST_BYTES
-            return entry
-        return None
+            self._surroundings.usage.held_bytes += found.message.size_bytes + ENTRY_COST_BYTES
+        return found
 
-    def _expired(self, message: Message) -> bool:
-        expires_at = message.expires_at
+    def _expired(self, entry: Entry) -> bool:
+        expires_at = entry.expires_at
         return expires_at != 0.0 and expires_at <= self._surroundings.clock.now
-
-    def _next(self) -> Entry:
-        entry = heapq.heappop(self._returned)[1] if self._returned else self._ready.popleft()
-        message = entry.message
-        self.ready_bytes -= len(message.body)
-        cost = message.size_bytes + ENTRY_COST_BYTES
-        self._held_bytes -= cost
-        self._surroundings.usage.held_bytes -= cost
-        return entry
-
-    def _choose(self) -> Consumer | None:
-        ring = self._ring
-        while ring:
-            consumer = ring[0]
-            if consumer.willing():
-                if len(ring) > 1:
-                    ring.rotate(-1)
-                return consumer
-            consumer.in_ring = False
-            ring.popleft()
-            self._wait_for_shared(consumer)
-        return None
-
-    def _wait_for_shared(self, consumer: Consumer) -> None:
-        shared = consumer.shared
-        if shared is not None and shared.available <= 0:
-            shared.wait(consumer)
 
     def _lend(self, entry: Entry, consumer: Consumer) -> None:
         self._surroundings.counters.delivered += 1
@@ -203,16 +201,23 @@ class Queue(Lender):
 
     def discard(self, entry: Entry) -> None:
         if self._take_back(entry):
-            self._surroundings.counters.drop("rejected")
+            if self.deleted:
+                self._surroundings.counters.drop(REJECTED)
+            else:
+                self._give_up(entry.message, REJECTED)
 
     def requeue(self, entry: Entry) -> None:
         if not self._take_back(entry) or self.deleted:
             return
+        if entry.attempts > self.delivery_limit:
+            self._give_up(entry.message, DELIVERY_LIMIT)
+            return
         entry.redelivered = True
-        heapq.heappush(self._returned, (entry.sequence, entry))
-        self._hold(entry.message)
-        if entry.message.expires_at != 0.0:
-            self._watch(entry.message.expires_at)
+        self.backlog.restore(entry)
+        if self.overflow == DROP_HEAD:
+            self._drop_heads()
+        if entry.expires_at != 0.0:
+            self._watch(entry.expires_at)
         self.wake()
 
     def _take_back(self, entry: Entry) -> bool:
@@ -237,6 +242,12 @@ class Queue(Lender):
         self.consumers.append(consumer)
         consumer.lender = self
         self.had_consumer = True
+        self.used()
+        if self.single_active:
+            if self._active is None:
+                self._active = consumer
+        elif consumer.priority and not isinstance(self._turns, RankedTurns):
+            self._turns = RankedTurns(self._turns.members())
         self.resume(consumer)
 
     def remove(self, consumer: Consumer) -> None:
@@ -245,9 +256,13 @@ class Queue(Lender):
             return
         self._let_go(consumer)
         self.consumers.remove(consumer)
-        if consumer.in_ring:
-            consumer.in_ring = False
-            self._ring.remove(consumer)
+        self._turns.leave(consumer)
+        self.used()
+        if consumer is self._active:
+            # The first of those with the highest priority is next, as in RabbitMQ.
+            self._active = max(self.consumers, key=_priority, default=None)
+            if self._active is not None:
+                self.resume(self._active)
 
     def _let_go(self, consumer: Consumer) -> None:
         consumer.lender = None
@@ -255,20 +270,24 @@ class Queue(Lender):
             consumer.shared.forget(consumer)
 
     def resume(self, consumer: Consumer) -> None:
-        if consumer.in_ring or consumer.lender is not self:
+        if consumer.in_ring or consumer.lender is not self or (self.single_active and consumer is not self._active):
             return
         if not consumer.willing():
-            self._wait_for_shared(consumer)
+            wait_for_shared(consumer)
             return
-        consumer.in_ring = True
-        self._ring.append(consumer)
+        self._turns.enter(consumer)
         self.wake()
 
     def wake(self) -> None:
         """Have the broker run this queue when the present batch is done."""
-        if not self._woken and (self._ready or self._returned):
+        if not self._woken and self.backlog.count:
             self._woken = True
             self._surroundings.woken.append(self)
+
+    def used(self) -> None:
+        """Note that somebody uses the queue: declares it, asks it for an entry, consumes it or has just ceased to."""
+        if self.lifetime is not None:
+            self.lifetime.begin()
 
     # Emptying
 
@@ -280,24 +299,27 @@ class Queue(Lender):
             expiry.deadline = expires_at
             self._surroundings.timers.watch(expiry)
 
+    def _watch_head(self) -> None:
+        if self._expiry is not None and self.backlog.count:
+            expires_at = self.backlog.head().expires_at
+            if expires_at != 0.0:
+                self._watch(expires_at)
+
     def drop_expired(self) -> float:
-        """Drop what has expired at the head; return when the new head will (monotonic seconds), or NEVER."""
-        while self._ready or self._returned:
-            message = (self._returned[0][1] if self._returned else self._ready[0]).message
-            if not self._expired(message):
-                return message.expires_at or NEVER
-            self._next()
-            self._surroundings.counters.drop("expired")
-        return NEVER
+        """Give up what has expired at the head; return when to look again (monotonic seconds), or NEVER."""
+        for _ in range(EXPIRED_AT_ONCE):
+            if not self.backlog.count:
+                return NEVER
+            entry = self.backlog.head()
+            if not self._expired(entry):
+                return entry.expires_at or NEVER
+            self._give_up(self.backlog.take().message, EXPIRED)
+        return self._surroundings.clock.now
 
     def purge(self) -> int:
         """Remove all ready entries and return how many there were; lent entries stay (AMQP 0-9-1 `queue.purge`)."""
-        count = self.ready_count
-        self._surroundings.usage.held_bytes -= self._held_bytes
-        self._held_bytes = 0
-        self.ready_bytes = 0
-        self._ready.clear()
-        self._returned.clear()
+        count = self.backlog.count
+        self.backlog.clear()
         return count
 
     def delete(self) -> int:
@@ -306,14 +328,21 @@ class Queue(Lender):
         count = self.purge()
         consumers = self.consumers
         self.consumers = []
-        self._ring.clear()
+        self._turns = Turns()
+        self._active = None
         if self._expiry is not None:
             self._surroundings.timers.forget(self._expiry)
+        if self.lifetime is not None:
+            self._surroundings.timers.forget(self.lifetime)
         for consumer in consumers:
             self._let_go(consumer)
             consumer.in_ring = False
             consumer.cancelled()
         return count
+
+
+def _priority(consumer: Consumer) -> int:
+    return consumer.priority
 
 
 NOBODY: Final = Consumer()  # holds the entries that were fetched singly

@@ -68,6 +68,9 @@ class ForwardingSink(Sink):
         self._host = host
         self._copies = copies
 
+    def admits(self, count: int, size_bytes: int) -> bool:
+        return all(sink.admits(count, size_bytes) for sink in self._originals)
+
     def take(self, message: Message) -> bool:
         hops = len(message.forwarded_by)
         if not hops:
@@ -101,16 +104,18 @@ class ForwardingRules:
         """Have the rule take part in the routes of the keys that it matches."""
         self._by_exchange.setdefault(rule.exchange, Trie()).add(rule.pattern, rule)
 
-    def extend(self, exchange: str, key: str, sinks: list[Sink]) -> list[Sink]:
-        """Return the sinks of a route with the rules that match its key in front of them."""
+    def matching(self, exchange: str, key: str) -> list[ForwardingRule]:
+        """Return the rules that take part in the route of a key."""
         rules = self._by_exchange.get(exchange)
         if rules is None:
-            return sinks
+            return []
         matching: list[ForwardingRule] = []
         for rule in rules.match(key):
             assert isinstance(rule, ForwardingRule)
             matching.append(rule)
-        if not matching:
-            return sinks
         matching.sort(key=lambda rule: rule.name)
-        return [ForwardingSink(matching, sinks, self._host, self._copies)]
+        return matching
+
+    def sink(self, rules: list[ForwardingRule], originals: list[Sink]) -> Sink:
+        """Return the sink that stands for `rules` and the `originals` of a route."""
+        return ForwardingSink(rules, originals, self._host, self._copies)

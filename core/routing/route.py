@@ -7,24 +7,36 @@ from core.routing.sink import Sink
 class Route:
     """Where the messages of one key go.
 
-    `by_message`: some exchange on the way looks at the message itself, so that the sinks must be found anew for each.
+    `keepers` have a copy too, but nobody wanted the message because of them: they are among the sinks when there are
+    sinks, and here when there are none. `by_message`: some exchange on the way looks at the message itself (or at
+    nothing, and chooses), so that the sinks must be found anew for each.
     """
 
-    def __init__(self, sinks: list[Sink], *, by_message: bool = False) -> None:
+    def __init__(self, sinks: list[Sink], keepers: list[Sink], *, by_message: bool = False) -> None:
         self.sinks = sinks
+        self.keepers = keepers
         self.by_message = by_message
 
 
 class Collector:
-    """Gathers the sinks of one walk over the routing graph: each exchange once, each group of sinks once."""
+    """Gathers the sinks of one walk over the routing graph: each exchange once, each group of sinks once.
 
-    def __init__(self, key: str, message: Message | None) -> None:
-        self.key = key
+    `keys` are all that select bindings: the message's own, and those of its carbon copies.
+    """
+
+    def __init__(self, keys: list[str], message: Message | None) -> None:
+        self.keys = keys
         self.message = message
         self.by_message = False
         self.steps = 0  # what the walk has cost
+        self.keepers: list[Sink] = []
         self._visited: set[int] = set()
         self._groups: dict[object, dict[Sink, None]] = {}  # as ordered sets: one session may match a thousand times
+
+    @property
+    def key(self) -> str:
+        """The message's own key."""
+        return self.keys[0]
 
     def enter(self, exchange: Sink) -> bool:
         """Return False when the walk has been at this exchange, so that cycles of bindings end."""
@@ -37,6 +49,11 @@ class Collector:
         """Note that a binding leads to `sink`."""
         group = sink.group
         self._groups.setdefault(group if group is not None else sink, {})[sink] = None
+
+    def leave_out(self, earlier: "Collector") -> None:
+        """Forget the groups of sinks that an earlier walk has found, and find them no more."""
+        for group in earlier._groups:
+            self._groups.pop(group, None)
 
     def sinks(self) -> list[Sink]:
         """Return one sink for each group."""

@@ -14,11 +14,16 @@ class Sink:
     """
 
     def __init__(self) -> None:
+        self.name = ""  # of a queue or an exchange
         self.group: object = None
 
     def take(self, message: Message) -> bool:
         """Take responsibility for the message; False means that it was refused and the publisher must be told."""
         raise AssertionError(f"{type(self).__name__} does not say what it does with a message")
+
+    def admits(self, count: int, size_bytes: int) -> bool:
+        """Tell whether so many messages, of so many bytes together, would all be taken now."""
+        return True
 
     def failed(self, error: Exception) -> None:
         """Learn that `take` raised: a bug, which costs this sink's connection and not the publisher's."""

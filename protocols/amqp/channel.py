@@ -6,31 +6,20 @@ channel.close-ok and ignores everything else.
 """
 
 from core.client import Client
+from core.model.names import REPLY_QUEUE
 from core.queueing.transaction import DISCARD, REQUEUE
 from protocols.amqp import replies
+from protocols.amqp.basic_methods import Cancel, ConfirmSelect, Consume, Get, Nack, Qos, Recover, Reject
 from protocols.amqp.confirms import Confirms
-from protocols.amqp.consumer import content_header
+from protocols.amqp.connection_methods import AccessRequest, Flow
+from protocols.amqp.consumer import content_header, counted
 from protocols.amqp.consumers import Consumers, Room
 from protocols.amqp.definitions import Definitions
+from protocols.amqp.direct_replies import DirectReplies
 from protocols.amqp.errors import COMMAND_INVALID, NOT_IMPLEMENTED, PRECONDITION_FAILED, PeerError
 from protocols.amqp.frames import Framing
-from protocols.amqp.methods import (
-    BASIC_RECOVER,
-    TX_COMMIT,
-    TX_ROLLBACK,
-    TX_SELECT,
-    AccessRequest,
-    Cancel,
-    ConfirmSelect,
-    Consume,
-    Flow,
-    Get,
-    Method,
-    Nack,
-    Qos,
-    Recover,
-    Reject,
-)
+from protocols.amqp.method import Method
+from protocols.amqp.methods import BASIC_RECOVER, TX_COMMIT, TX_ROLLBACK, TX_SELECT
 from protocols.amqp.publications import Publications
 from protocols.amqp.publishing import NOTHING, Publishing
 from protocols.amqp.settling import Settling
@@ -60,8 +49,9 @@ class Channel:
         self._unsettled = Unsettled()
         self._transaction: ChannelTransaction | None = None
         self._definitions = Definitions(client)
+        self._direct_replies = DirectReplies(connection, client, framing, self._unsettled)
         self.consumers = Consumers(connection, client, framing, self._unsettled, room, notify=notify)
-        self.publishing = Publishing(connection, client, framing, publications, confirms_due)
+        self.publishing = Publishing(connection, client, framing, publications, self._direct_replies, confirms_due)
         self.settling = Settling(self._unsettled)
 
     @property
@@ -76,9 +66,12 @@ class Channel:
 
     def handle(self, method: Method) -> None:
         """Do what a method asks and answer it."""
+        self.consumers.be_silent()
         answer = self._definitions.answer(method)
         if answer is not None:
             self.send(answer)
+        self.consumers.speak()
+        if answer is not None:
             return
         match method:
             case Get():
@@ -88,10 +81,11 @@ class Channel:
             case Reject():
                 self.settling.settle(method.tag, REQUEUE if method.requeue else DISCARD)
             case Consume():
-                tag = self.consumers.consume(method, self._definitions.queue_name(method.queue))
+                tag = self._consume(method)
                 self.send(b"" if method.nowait else replies.consume_ok(tag))
             case Cancel():
-                self.consumers.cancel(method.tag)
+                if not self._direct_replies.cancel(method.tag):
+                    self.consumers.cancel(method.tag)
                 self.send(b"" if method.nowait else replies.cancel_ok(method.tag))
             case Qos():
                 self.consumers.limit(method)
@@ -110,7 +104,16 @@ class Channel:
             case _:
                 self._handle_transaction(method)
 
-    # Fetching and recovering
+    # Consuming, fetching and recovering
+
+    def _consume(self, method: Consume) -> str:
+        tag = self.consumers.free_tag(method.tag)
+        name = self._definitions.queue_name(method.queue)
+        if name == REPLY_QUEUE:
+            self._direct_replies.consume(tag, settles=method.settles)
+        else:
+            self.consumers.consume(tag, method, name)
+        return tag
 
     def _get(self, method: Get) -> None:
         queue, entry = self._client.get(self._definitions.queue_name(method.queue))
@@ -127,6 +130,8 @@ class Channel:
         where = destination(message.address, counters)
         payload = replies.get_ok(tag, where, queue.ready_count, redelivered=entry.redelivered)
         header = content_header(message, self.framing, counters)
+        if queue.counts_deliveries:
+            header = counted(header, entry, self.framing)
         for piece in self.framing.content(payload, header, message.body):
             self._connection.write(piece)
 
@@ -179,6 +184,7 @@ class Channel:
             return
         self.publishing.end()
         self.consumers.cancel_all()
+        self._direct_replies.end()
         if self._transaction is not None:
             self._transaction.roll_back()
         for _, entry in self._unsettled.take_all():

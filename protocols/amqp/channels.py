@@ -9,12 +9,12 @@ from typing import Final
 from core.client import Client
 from protocols.amqp import methods, replies
 from protocols.amqp.channel import Channel
+from protocols.amqp.connection_methods import Close
 from protocols.amqp.consumers import Room
 from protocols.amqp.errors import CHANNEL_ERROR, COMMAND_INVALID, NOT_ALLOWED, UNEXPECTED_FRAME, PeerError
 from protocols.amqp.frame_errors import unexpected_frame
 from protocols.amqp.frames import BODY, HEADER, METHOD, METHOD_FRAME_MIN_BYTES, START_BYTES, Framing, method_number
-from protocols.amqp.methods import Close
-from protocols.amqp.properties import BASIC_CLASS
+from protocols.amqp.header_layout import BASIC_CLASS
 from protocols.amqp.publications import Publications
 from protocols.amqp.publishing import A_METHOD, Publishing
 from protocols.connection import Connection

@@ -10,15 +10,16 @@ A peer's mistake is caught in `_work` and nowhere else: a soft error closes the 
 frame is lost (DEAF), the octets of close-ok are looked for. Silence and the end of the stream close from every state.
 """
 
-from enum import Enum
 from typing import Final
 
 from core.access import User
 from core.broker import Broker
 from core.model.errors import BrokerError, Denied, NotFound
+from core.model.properties import Headers
 from core.timers import NEVER
 from protocols.amqp import methods, replies
 from protocols.amqp.channels import Channels
+from protocols.amqp.connection_methods import Close, Open, StartOk, TuneOk, UpdateSecret
 from protocols.amqp.errors import (
     ACCESS_REFUSED,
     CHANNEL_ERROR,
@@ -32,53 +33,39 @@ from protocols.amqp.errors import (
 )
 from protocols.amqp.frame_errors import frame_too_large, unexpected_frame, wrong_end
 from protocols.amqp.frames import (
-    CHANNEL_MAX,
     CLOSE_OK_FRAME,
     FIRST_FRAMES_MAX,
     FRAME_END,
     FRAME_MAX,
     HEARTBEAT,
     HEARTBEAT_FRAME,
-    HEARTBEAT_S,
     METHOD,
     METHOD_FRAME_MIN_BYTES,
-    OLD_PROTOCOL_HEADER,
     OVERHEAD_BYTES,
     PROTOCOL_HEADER,
     START_BYTES,
     Framing,
     method_number,
 )
-from protocols.amqp.handshake import ClientTraits, check_tune, credentials, server_properties
+from protocols.amqp.greeting import HEADER_BYTES, described, is_ours, may_become_ours
+from protocols.amqp.handshake import RABBITMQS_OFFER, ClientTraits, Offer, server_properties
 from protocols.amqp.heartbeat import Heartbeat
-from protocols.amqp.methods import Close, Method, Open, StartOk, TuneOk, UpdateSecret
+from protocols.amqp.mechanisms import claimed, offered
+from protocols.amqp.method import Method
+from protocols.amqp.state import CLOSE_TIMEOUT_S, DEAF_TIMEOUT_S, State
 from protocols.amqp.table import ELEMENTS_LIMIT, FIRST_ELEMENTS_LIMIT
 from protocols.connection import HANDSHAKE_TIMEOUT_S, OUTPUT_LIMIT_BYTES, Connection, Outlet, Peer
 from protocols.inbox import Inbox
 
-CLOSE_TIMEOUT_S: Final = 30.0  # for close-ok; as RabbitMQ
-DEAF_TIMEOUT_S: Final = 3.0  # for close-ok from a peer that cannot be understood; as RabbitMQ
 SHUTDOWN_TEXT: Final = "broker forced connection closure with reason 'shutdown'"
-
-
-class State(Enum):
-    """What the connection waits for. RabbitMQ's words, where its error texts have them."""
-
-    HEADER = "header"
-    START_OK = "starting"
-    LOGIN = "securing"
-    TUNE_OK = "tuning"
-    OPEN = "opening"
-    RUNNING = "running"
-    CLOSING = "closing"
-    DEAF = "deaf"
 
 
 class AmqpConnection(Connection):
     """One client, from the protocol header to the last frame."""
 
-    def __init__(self, broker: Broker, outlet: Outlet, peer: Peer) -> None:
+    def __init__(self, broker: Broker, outlet: Outlet, peer: Peer, offer: Offer = RABBITMQS_OFFER) -> None:
         super().__init__(broker, outlet, peer, "amqp")
+        self._offer = offer
         self._state = State.HEADER
         self._inbox = Inbox(broker.surroundings.usage)
         self._at = 0  # where the next frame begins in what is being read
@@ -89,10 +76,11 @@ class AmqpConnection(Connection):
         self._tail = b""  # the last octets from a peer that cannot be understood
         self._control = Framing(0, FRAME_MAX)
         self._traits = ClientTraits({})
+        self._mechanisms: tuple[str, ...] = ()  # that were offered
         self._mechanism = ""
         self._user: User | None = None
-        self._frame_max = FRAME_MAX
-        self._channel_max = CHANNEL_MAX
+        self._frame_max = offer.frame_max
+        self._channel_max = offer.channel_max
         self._heartbeat = Heartbeat(0)
         self._channels: Channels | None = None  # while the connection is open
         self._offender = 0  # class and method id of what is being handled on channel 0; 0 is none
@@ -174,18 +162,18 @@ class AmqpConnection(Connection):
     # The life of the connection
 
     def _greet(self, data: bytes) -> bool:
-        """Take the protocol header; False when it is not whole or not ours (AMQP 0-9-1 §4.2.2)."""
-        size = len(PROTOCOL_HEADER)
-        head = data[:size]
-        if head in {PROTOCOL_HEADER, OLD_PROTOCOL_HEADER}:
-            self._at = size
+        """Take the protocol header; False when it is not whole or not ours."""
+        if is_ours(data):
+            self._at = HEADER_BYTES
             self._state = State.START_OK
-            self._send(replies.start(server_properties(self.broker.version)))
+            self._mechanisms = offered(self.peer.certificate_user, anonymous=self._offer.anonymous)
+            self._send(replies.start(server_properties(self.broker.version), self._mechanisms))
             return True
-        if PROTOCOL_HEADER.startswith(head) or OLD_PROTOCOL_HEADER.startswith(head):
-            self._inbox.keep(data, size)
+        if may_become_ours(data):
+            self._inbox.keep(data, HEADER_BYTES)
             return False
-        self.outlet.note("connection refused", f"no protocol header of AMQP 0-9-1 but {head!r}")
+        came = described(data, encrypted=self.peer.encrypted)
+        self.outlet.note("connection refused", f"no protocol header of AMQP 0-9-1 but {came}")
         self.write(PROTOCOL_HEADER)
         self.closed = True
         return False
@@ -230,15 +218,20 @@ class AmqpConnection(Connection):
     def _log_in(self, method: StartOk) -> None:
         self._traits = ClientTraits(method.client_properties)
         self._mechanism = method.mechanism
-        if self._traits.name:
-            self.label = f"{self.label} ({self._traits.name})"
-        username, password = credentials(method)
+        self.name = self._traits.name
+        if self.name:
+            self.label = f"{self.label} ({self.name})"
+        claim = claimed(method, self._mechanisms, self.peer.certificate_user)
         self._state = State.LOGIN
         self._paused = True
-        if username:
-            self.outlet.login(self, username, password)
+        if claim.username or claim.anonymous:
+            self.outlet.login(self, claim.username, claim.password)
         else:
             self.logged_in(None, "empty user name")
+
+    def client_properties(self) -> Headers:
+        """Return what the client has said about itself."""
+        return self._traits.properties()
 
     def logged_in(self, user: User | None, reason: str) -> None:
         if self._state is not State.LOGIN or self.closed:
@@ -250,7 +243,8 @@ class AmqpConnection(Connection):
         self._user = user
         self._state = State.TUNE_OK
         self.deadline = self.broker.clock.now + HANDSHAKE_TIMEOUT_S
-        self._send(replies.tune(CHANNEL_MAX, FRAME_MAX, HEARTBEAT_S))
+        offer = self._offer
+        self._send(replies.tune(offer.channel_max, offer.frame_max, offer.heartbeat_s))
         self.go_on()
 
     def _refuse_login(self, reason: str) -> None:
@@ -265,7 +259,7 @@ class AmqpConnection(Connection):
         )
 
     def _tune(self, method: TuneOk) -> None:
-        check_tune(method)
+        self._offer.check(method)
         self._channel_max = method.channel_max
         self._frame_max = self._payload_limit = method.frame_max
         self._heartbeat = Heartbeat(method.heartbeat_s)

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from core.counters import Counters
 from core.model.message import Address, Message
+from core.model.widths import Long
 from core.queueing.consumer import Consumer
 from core.queueing.entry import Entry
 from core.queueing.queue import Queue
 from protocols.amqp import replies
 from protocols.amqp.frames import END, Framing
+from protocols.amqp.header_fields import DELIVERY_COUNT, with_field
+from protocols.amqp.table_encoding import encode_value
 from protocols.amqp.translate import destination, from_core, without_headers
 from protocols.connection import COPY_LIMIT_BYTES, Connection
 from protocols.unsettled import Unsettled
@@ -29,9 +32,22 @@ NOWHERE: Final = Address("", "")
 def content_header(message: Message, framing: Framing, counters: Counters) -> bytes:
     """Return the content header frame of a message, as large as the peer's frames allow."""
     header = from_core(message, counters)
-    if len(header) - 5 > framing.payload_limit:  # what is not payload in it: size and end octet
+    if not _fits(header, framing):
         header = without_headers(message, counters)
     return header
+
+
+def counted(header: bytes, entry: Entry, framing: Framing) -> bytes:
+    """Return a content header frame that also tells how often the entry was delivered before (RabbitMQ "Quorum Queues").
+
+    It stays as it is where the peer's frames have no room for that.
+    """
+    longer = with_field(header, DELIVERY_COUNT, encode_value(Long(entry.attempts - 1)))
+    return longer if _fits(longer, framing) else header
+
+
+def _fits(header: bytes, framing: Framing) -> bool:
+    return len(header) - 5 <= framing.payload_limit  # what is not payload in it: size and end octet
 
 
 class AmqpConsumer(Consumer):
@@ -68,6 +84,8 @@ class AmqpConsumer(Consumer):
             self._middle,
             content_header(message, self._framing, self._counters),
         ]
+        if entry.attempts > 1 and entry.queue.counts_deliveries:
+            pieces[-1] = counted(pieces[-1], entry, self._framing)
         if size > self._copy_limit:
             self._connection.write(b"".join(pieces))
             for piece in self._framing.body(body):

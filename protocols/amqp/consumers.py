@@ -9,10 +9,10 @@ from typing import Final
 from core.client import Client
 from core.queueing.credit import UNLIMITED, Credit
 from protocols.amqp import replies
+from protocols.amqp.basic_methods import Consume, Qos
 from protocols.amqp.consumer import AmqpConsumer
 from protocols.amqp.errors import NOT_ALLOWED, NOT_IMPLEMENTED, PeerError
 from protocols.amqp.frames import Framing
-from protocols.amqp.methods import Consume, Qos
 from protocols.connection import Connection
 from protocols.unsettled import Unsettled
 
@@ -49,12 +49,17 @@ class Consumers:
         self._notify = notify
         self._credit = UNLIMITED  # of each consumer that starts from now on
         self._by_tag: dict[str, AmqpConsumer] = {}
+        self._silent = False
+        self._lost: list[str] = []
 
-    def consume(self, method: Consume, queue_name: str) -> str:
-        """Start a consumer and return its tag. Nothing is delivered before the present batch ends."""
-        tag = method.tag or f"{TAG_PREFIX}{self._connection.broker.unique()}"
-        if tag in self._by_tag:
-            raise PeerError(NOT_ALLOWED, f"attempt to reuse consumer tag '{tag}'")
+    def free_tag(self, wish: str) -> str:
+        """Return the tag of a new consumer: the one that the client wishes for, or a new one for an empty wish."""
+        if wish in self._by_tag:
+            raise PeerError(NOT_ALLOWED, f"attempt to reuse consumer tag '{wish}'")
+        return wish or f"{TAG_PREFIX}{self._connection.broker.unique()}"
+
+    def consume(self, tag: str, method: Consume, queue_name: str) -> None:
+        """Start a consumer. Nothing is delivered before the present batch ends."""
         if not self._room.left:
             raise PeerError(NOT_ALLOWED, f"reached maximum ({CONSUMERS_LIMIT}) of consumers per connection")
         consumer = AmqpConsumer(self, self._connection, tag, settles=method.settles)
@@ -67,7 +72,6 @@ class Consumers:
         )
         self._by_tag[tag] = consumer
         self._room.left -= 1
-        return tag
 
     def cancel(self, tag: str) -> None:
         """Stop a consumer; one that is missing counts as stopped. What it holds is still to be settled."""
@@ -88,8 +92,27 @@ class Consumers:
 
     def lost(self, consumer: AmqpConsumer) -> None:
         """Learn that a consumer's queue is gone (RabbitMQ "Consumer Cancel Notification")."""
-        if self._forget(consumer.tag) is not None and self._notify:
-            self._connection.write(self.framing.method(replies.cancel(replies.shortstr(consumer.tag))))
+        if self._forget(consumer.tag) is None or not self._notify:
+            return
+        if self._silent:
+            self._lost.append(consumer.tag)
+        else:
+            self._tell(consumer.tag)
+
+    def be_silent(self) -> None:
+        """Keep the news of lost consumers back: a channel that deletes a queue has its answer first, as in RabbitMQ."""
+        self._silent = True
+
+    def speak(self) -> None:
+        """Tell what was kept back, and from now on everything at once."""
+        self._silent = False
+        if self._lost:
+            for tag in self._lost:
+                self._tell(tag)
+            self._lost = []
+
+    def _tell(self, tag: str) -> None:
+        self._connection.write(self.framing.method(replies.cancel(replies.shortstr(tag))))
 
     # Limits
 

@@ -6,22 +6,23 @@ Each returns the payload of its answer, or nothing where the client asked for no
 from typing import Final
 
 from core.client import Client
+from core.model.names import REPLY_QUEUE, check_not_reserved
 from core.queueing.queue import Queue
 from core.routing.exchanges import TYPES
 from protocols.amqp import replies
-from protocols.amqp.errors import COMMAND_INVALID, NOT_FOUND, PeerError
-from protocols.amqp.methods import (
-    EXCHANGE_BIND,
+from protocols.amqp.definition_methods import (
     ExchangeBind,
     ExchangeDeclare,
     ExchangeDelete,
-    Method,
     QueueBind,
     QueueDeclare,
     QueueDelete,
     QueuePurge,
     QueueUnbind,
 )
+from protocols.amqp.errors import COMMAND_INVALID, NOT_FOUND, PeerError
+from protocols.amqp.method import Method
+from protocols.amqp.methods import EXCHANGE_BIND
 
 NO_ANSWER: Final = b""
 
@@ -72,9 +73,12 @@ class Definitions:
 
     def _declare_queue(self, method: QueueDeclare) -> bytes:
         client = self._client
+        if method.queue.startswith(REPLY_QUEUE):
+            return self._declare_replies(method)
         if method.passive:
             queue = client.find_queue(method.queue)
         else:
+            check_not_reserved("queue", method.queue)  # as RabbitMQ: also the name of a queue that the broker named
             queue = client.declare_queue(
                 method.queue,
                 durable=method.durable,
@@ -84,6 +88,13 @@ class Definitions:
             )
         self._current_queue = queue.name
         return NO_ANSWER if method.nowait else self._described(queue)
+
+    def _declare_replies(self, method: QueueDeclare) -> bytes:
+        """Answer whoever looks for a requester: it has one consumer while it is there, and nothing waits for it."""
+        if method.queue != REPLY_QUEUE:
+            self._client.find_replies(method.queue)
+        self._current_queue = method.queue
+        return NO_ANSWER if method.nowait else replies.queue_declare_ok(method.queue, 0, 1)
 
     def _described(self, queue: Queue) -> bytes:
         return replies.queue_declare_ok(queue.name, queue.ready_count, len(queue.consumers))

@@ -1,15 +1,45 @@
-"""The methods that a client may send, beside the frequent ones, as typed values (AMQP 0-9-1 §1.3 to §1.8, RabbitMQ).
+"""Which methods a client may send, and how their arguments are found (AMQP 0-9-1 §1.3 to §1.8, RabbitMQ's extensions).
 
-Each class reads its own arguments. `decode` finds the class by class and method id; `basic.publish` and `basic.ack`
-are read in place by the connection and have no value here.
+`decode` finds the class that reads the arguments by class and method id. `basic.publish` and `basic.ack` are read in
+place by the connection; a method without arguments is a plain `Method`.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from mypy_extensions import mypyc_attr
-
+from protocols.amqp.basic_methods import (
+    Ack,
+    Cancel,
+    ConfirmSelect,
+    Consume,
+    Get,
+    Nack,
+    Qos,
+    Recover,
+    Reject,
+)
+from protocols.amqp.connection_methods import (
+    AccessRequest,
+    ChannelOpen,
+    Close,
+    Flow,
+    Open,
+    StartOk,
+    TuneOk,
+    UpdateSecret,
+)
+from protocols.amqp.definition_methods import (
+    ExchangeBind,
+    ExchangeDeclare,
+    ExchangeDelete,
+    QueueBind,
+    QueueDeclare,
+    QueueDelete,
+    QueuePurge,
+    QueueUnbind,
+)
 from protocols.amqp.errors import COMMAND_INVALID, PeerError
+from protocols.amqp.method import Method
 from protocols.amqp.reader import Reader
 from protocols.amqp.table import ELEMENTS_LIMIT
 
@@ -48,284 +78,6 @@ CONFIRM_SELECT: Final = 85 << 16 | 10
 TX_SELECT: Final = 90 << 16 | 10
 TX_COMMIT: Final = 90 << 16 | 20
 TX_ROLLBACK: Final = 90 << 16 | 30
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Method:
-    """A method with its arguments. This class itself is a method that has none."""
-
-    def __init__(self, reader: Reader) -> None:
-        self.number = 0  # class and method id; written by `decode`
-
-
-class StartOk(Method):
-    """connection.start-ok"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.client_properties = reader.table()
-        self.mechanism = reader.shortstr()
-        self.response = reader.longstr()
-        reader.shortstr()  # the locale
-
-
-class TuneOk(Method):
-    """connection.tune-ok"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.channel_max = reader.short()
-        self.frame_max = reader.long()
-        self.heartbeat_s = reader.short()
-
-
-class Open(Method):
-    """connection.open"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.vhost = reader.shortstr()
-        reader.shortstr()
-        reader.octet()
-
-
-class Close(Method):
-    """connection.close and channel.close"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.code = reader.short()
-        self.text = reader.shortstr()
-        reader.long()
-
-
-class UpdateSecret(Method):
-    """connection.update-secret"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.longstr()
-        self.reason = reader.shortstr()
-
-
-class ChannelOpen(Method):
-    """channel.open"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.shortstr()
-
-
-class Flow(Method):
-    """channel.flow"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.active = bool(reader.octet() & 1)
-
-
-class AccessRequest(Method):
-    """access.request, which 0-9-1 has no more and old clients still send"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.shortstr()
-        reader.octet()
-
-
-class ExchangeDeclare(Method):
-    """exchange.declare"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.short()
-        self.exchange = reader.name()
-        self.kind = reader.shortstr()
-        bits = reader.octet()
-        self.passive = bool(bits & 1)
-        self.durable = bool(bits & 2)
-        self.auto_delete = bool(bits & 4)
-        self.internal = bool(bits & 8)
-        self.nowait = bool(bits & 16)
-        self.arguments = reader.table()
-
-
-class ExchangeDelete(Method):
-    """exchange.delete"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.short()
-        self.exchange = reader.name()
-        bits = reader.octet()
-        self.if_unused = bool(bits & 1)
-        self.nowait = bool(bits & 2)
-
-
-class ExchangeBind(Method):
-    """exchange.bind and exchange.unbind"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.short()
-        self.destination = reader.name()
-        self.source = reader.name()
-        self.key = reader.shortstr()
-        self.nowait = bool(reader.octet() & 1)
-        self.arguments = reader.table()
-
-
-class QueueDeclare(Method):
-    """queue.declare"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.short()
-        self.queue = reader.name()
-        bits = reader.octet()
-        self.passive = bool(bits & 1)
-        self.durable = bool(bits & 2)
-        self.exclusive = bool(bits & 4)
-        self.auto_delete = bool(bits & 8)
-        self.nowait = bool(bits & 16)
-        self.arguments = reader.table()
-
-
-class QueueBind(Method):
-    """queue.bind"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.short()
-        self.queue = reader.name()
-        self.exchange = reader.name()
-        self.key = reader.shortstr()
-        self.nowait = bool(reader.octet() & 1)
-        self.arguments = reader.table()
-
-
-class QueueUnbind(Method):
-    """queue.unbind, which always has an answer"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.short()
-        self.queue = reader.name()
-        self.exchange = reader.name()
-        self.key = reader.shortstr()
-        self.arguments = reader.table()
-
-
-class QueuePurge(Method):
-    """queue.purge"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.short()
-        self.queue = reader.name()
-        self.nowait = bool(reader.octet() & 1)
-
-
-class QueueDelete(Method):
-    """queue.delete"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.short()
-        self.queue = reader.name()
-        bits = reader.octet()
-        self.if_unused = bool(bits & 1)
-        self.if_empty = bool(bits & 2)
-        self.nowait = bool(bits & 4)
-
-
-class Qos(Method):
-    """basic.qos"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.prefetch_bytes = reader.long()
-        self.prefetch_count = reader.short()
-        self.shared = bool(reader.octet() & 1)  # `global`
-
-
-class Consume(Method):
-    """basic.consume"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.short()
-        self.queue = reader.name()
-        self.tag = reader.shortstr()
-        bits = reader.octet()  # the lowest is no-local, which RabbitMQ ignores too
-        self.settles = not bits & 2
-        self.exclusive = bool(bits & 4)
-        self.nowait = bool(bits & 8)
-        self.arguments = reader.table()
-
-
-class Cancel(Method):
-    """basic.cancel"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.tag = reader.shortstr()
-        self.nowait = bool(reader.octet() & 1)
-
-
-class Get(Method):
-    """basic.get"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        reader.short()
-        self.queue = reader.name()
-        self.settles = not reader.octet() & 1
-
-
-class Ack(Method):
-    """basic.ack"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.tag = reader.longlong()
-        self.multiple = bool(reader.octet() & 1)
-
-
-class Reject(Method):
-    """basic.reject"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.tag = reader.longlong()
-        self.requeue = bool(reader.octet() & 1)
-
-
-class Nack(Method):
-    """basic.nack"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.tag = reader.longlong()
-        bits = reader.octet()
-        self.multiple = bool(bits & 1)
-        self.requeue = bool(bits & 2)
-
-
-class Recover(Method):
-    """basic.recover and basic.recover-async"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.requeue = bool(reader.octet() & 1)
-
-
-class ConfirmSelect(Method):
-    """confirm.select"""
-
-    def __init__(self, reader: Reader) -> None:
-        super().__init__(reader)
-        self.nowait = bool(reader.octet() & 1)
 
 
 METHODS: Final[dict[int, Callable[[Reader], Method]]] = {

@@ -9,41 +9,41 @@ from typing import Final
 from mypy_extensions import mypyc_attr
 
 from core.access import User, check_user_id
-from core.counters import Counters
-from core.model.properties import Headers, Native, Properties
+from core.model.names import REPLY_QUEUE
+from core.model.properties import Native, Properties
 from protocols.amqp.errors import FRAME_ERROR, PRECONDITION_FAILED, UNEXPECTED_FRAME, PeerError, malformed
-from protocols.amqp.frames import END
-from protocols.amqp.table import check_table, decode_table, encode_table
+from protocols.amqp.header_fields import BLIND_COPIES, COPIES, copies, find_field, with_shortstr, without_field
+from protocols.amqp.header_layout import (
+    APP_ID,
+    BASIC_CLASS,
+    BODY_SIZE_AT,
+    CLASS_AND_WEIGHT,
+    CLASS_AT,
+    CONTENT_ENCODING,
+    CONTENT_TYPE,
+    CORRELATION_ID,
+    DELIVERY_MODE,
+    EXPIRATION,
+    FLAGS_AT,
+    HEADERS,
+    LONG_CORRELATION,
+    MESSAGE_ID,
+    PERSISTENT,
+    PRIORITY,
+    REPLY_TO,
+    REPLY_TO_TOPIC,
+    TIMESTAMP,
+    TRANSIENT,
+    TYPE,
+    UNKNOWN,
+    USER_ID,
+    VALUES_AT,
+    fits_shortstr,
+)
+from protocols.amqp.table import check_table, decode_table
 
-CONTENT_TYPE: Final = 1 << 15
-CONTENT_ENCODING: Final = 1 << 14
-HEADERS: Final = 1 << 13
-DELIVERY_MODE: Final = 1 << 12
-PRIORITY: Final = 1 << 11
-CORRELATION_ID: Final = 1 << 10
-REPLY_TO: Final = 1 << 9
-EXPIRATION: Final = 1 << 8
-MESSAGE_ID: Final = 1 << 7
-TIMESTAMP: Final = 1 << 6
-TYPE: Final = 1 << 5
-USER_ID: Final = 1 << 4
-APP_ID: Final = 1 << 3
-CLUSTER_ID: Final = 1 << 2
-UNKNOWN: Final = 0b11  # the lowest bit announces more flags, and there are no more properties
-
-BASIC_CLASS: Final = 60
-CLASS_AT: Final = 4  # behind the frame's size, and so on
-BODY_SIZE_AT: Final = 8
-FLAGS_AT: Final = 16
-VALUES_AT: Final = 18
-TRANSIENT: Final = 1  # values of delivery_mode
-PERSISTENT: Final = 2
-SHORT_LIMIT_BYTES: Final = 255  # of a short string
 NO_EXPIRATION: Final = -1
-REPLY_TO_TOPIC: Final = "x-reply-to-topic"
-LONG_CORRELATION: Final = "x-correlation-id"
-CLASS_AND_WEIGHT: Final = b"\x00\x3c\x00\x00"
-TIMESTAMP_LIMIT_S: Final = 0xFFFF_FFFF_FFFF_FFFF
+EXPIRATION_LIMIT_MS: Final = 315_360_000_000  # ten years; RabbitMQ's
 
 # What tells messages of one publisher apart: a header with one of these is not worth remembering.
 _SINGULAR: Final = MESSAGE_ID | TIMESTAMP | CORRELATION_ID
@@ -60,9 +60,21 @@ class AmqpNative(Native):
         self.qos = 0
         self.expiration_ms = NO_EXPIRATION
         self.singular = False  # whether no other message is likely to have the same header
+        self.also_to: tuple[str, ...] = ()  # routing keys in CC and BCC
+        self.reply_to_at = 0  # where a `reply_to` is that asks for a direct reply; 0: nowhere
 
     def decode(self) -> Properties:
         return decode_header(self.frame)
+
+    def answered_at(self, key: str) -> "AmqpNative":
+        """Return the same with `key` in place of the pseudo queue that stands for a direct reply."""
+        native = AmqpNative(with_shortstr(self.frame, self.reply_to_at, key.encode()))
+        native.body_size = self.body_size
+        native.qos = self.qos
+        native.expiration_ms = self.expiration_ms
+        native.singular = self.singular
+        native.also_to = self.also_to
+        return native
 
 
 def inspect(frame: bytes, user: User) -> AmqpNative:
@@ -78,6 +90,7 @@ def inspect(frame: bytes, user: User) -> AmqpNative:
     if flags & UNKNOWN:
         raise malformed("content header has unknown property flags")
     native.singular = (flags & _SINGULAR) != 0
+    table_at = 0  # of a header table that names blind copies
     at = VALUES_AT
     bit = CONTENT_TYPE
     while bit > UNKNOWN:
@@ -85,6 +98,10 @@ def inspect(frame: bytes, user: User) -> AmqpNative:
             start = at
             if bit == HEADERS:
                 at = check_table(frame, at, end)
+                if frame.find(COPIES, start, at) >= 0:
+                    native.also_to = copies(frame, start)
+                    if find_field(frame, start, BLIND_COPIES):
+                        table_at = start
             elif bit == DELIVERY_MODE:
                 at = _within(at + 1, end)
                 native.qos = _qos(frame[start])
@@ -100,10 +117,21 @@ def inspect(frame: bytes, user: User) -> AmqpNative:
                     native.expiration_ms = _expiration(text)
                 elif bit == USER_ID:
                     check_user_id(user, text)
+                elif bit == REPLY_TO and text == REPLY_QUEUE:
+                    native.reply_to_at = start
         bit >>= 1
     if at != end:
         raise malformed("content header goes on behind its properties")
+    if table_at:
+        _hide_blind_copies(native, table_at)
     return native
+
+
+def _hide_blind_copies(native: AmqpNative, table_at: int) -> None:
+    size = len(native.frame)
+    native.frame = without_field(native.frame, table_at, BLIND_COPIES)
+    if native.reply_to_at:
+        native.reply_to_at -= size - len(native.frame)
 
 
 def _wrong_class(frame: bytes) -> PeerError:
@@ -144,7 +172,9 @@ def _expiration(text: str) -> int:
     elif at < len(text):
         reason = f'{{leftover_string,"{text[at:]}"}}'
     elif int(text) < 0:
-        reason = f"{{value_negative,{text}}}"
+        reason = f"{{value_negative,{int(text)}}}"
+    elif int(text) > EXPIRATION_LIMIT_MS:
+        reason = f"{{value_too_large,{int(text)}}}"
     else:
         return int(text)
     raise PeerError(PRECONDITION_FAILED, f"invalid expiration '{text}': {reason}")
@@ -207,85 +237,8 @@ def _unpack_headers(properties: Properties) -> None:
         properties.reply_to_topic = topic
         del headers[REPLY_TO_TOPIC]
     correlation = headers.get(LONG_CORRELATION)
-    if properties.correlation_id is None and isinstance(correlation, (str, bytes)):
+    if properties.correlation_id is None and (
+        isinstance(correlation, bytes) or (isinstance(correlation, str) and not fits_shortstr(correlation))
+    ):
         properties.correlation_id = correlation
         del headers[LONG_CORRELATION]
-
-
-def encode_header(
-    properties: Properties, delivery_mode: int, body_size: int, counters: Counters, *, with_headers: bool = True
-) -> bytes:
-    """Encode a content header frame from its size to its end octet. What does not fit is counted by its name."""
-    headers = _packed_headers(properties, counters) if with_headers else {}
-    flags = DELIVERY_MODE
-    values: list[bytes] = []
-    correlation_id = properties.correlation_id
-    if not isinstance(correlation_id, str) or len(correlation_id.encode()) > SHORT_LIMIT_BYTES:
-        correlation_id = None
-    expiration = properties.expiration_ms
-    for bit, name, text in (
-        (CONTENT_TYPE, "content_type", properties.content_type),
-        (CONTENT_ENCODING, "content_encoding", properties.content_encoding),
-        (HEADERS, "headers", None),
-        (DELIVERY_MODE, "delivery_mode", None),
-        (PRIORITY, "priority", None),
-        (CORRELATION_ID, "correlation_id", correlation_id),
-        (REPLY_TO, "reply_to", properties.reply_to),
-        (EXPIRATION, "expiration", str(expiration) if expiration is not None else None),
-        (MESSAGE_ID, "message_id", properties.message_id),
-        (TIMESTAMP, "timestamp", None),
-        (TYPE, "type", properties.type),
-        (USER_ID, "user_id", properties.user_id),
-        (APP_ID, "app_id", properties.app_id),
-    ):
-        value = b""
-        if text is not None:
-            octets = text.encode()
-            if len(octets) > SHORT_LIMIT_BYTES:
-                counters.lose(name)
-                continue
-            value = bytes([len(octets)]) + octets
-        elif bit == HEADERS and headers:
-            value = encode_table(headers)
-        elif bit == DELIVERY_MODE:
-            value = bytes([delivery_mode])
-        elif bit == PRIORITY and properties.priority is not None:
-            value = bytes([max(0, min(properties.priority, 0xFF))])
-        elif bit == TIMESTAMP and properties.timestamp_s is not None:
-            value = max(0, min(properties.timestamp_s, TIMESTAMP_LIMIT_S)).to_bytes(8, "big")
-        if value:
-            flags |= bit
-            values.append(value)
-    return header_frame(flags, b"".join(values), body_size)
-
-
-def header_frame(flags: int, values: bytes, body_size: int) -> bytes:
-    """Return a content header frame from its size to its end octet."""
-    payload_size = VALUES_AT - 4 + len(values)
-    return b"".join(
-        [
-            payload_size.to_bytes(4, "big"),
-            CLASS_AND_WEIGHT,
-            body_size.to_bytes(8, "big"),
-            flags.to_bytes(2, "big"),
-            values,
-            END,
-        ]
-    )
-
-
-def _packed_headers(properties: Properties, counters: Counters) -> Headers:
-    headers: Headers = {}
-    for name, value in properties.headers.items():
-        if len(name.encode()) > SHORT_LIMIT_BYTES:
-            counters.lose("header_name_too_long")
-        else:
-            headers[name] = value
-    if properties.reply_to_topic is not None:
-        headers[REPLY_TO_TOPIC] = properties.reply_to_topic
-    correlation_id = properties.correlation_id
-    if isinstance(correlation_id, bytes) or (
-        isinstance(correlation_id, str) and len(correlation_id.encode()) > SHORT_LIMIT_BYTES
-    ):
-        headers[LONG_CORRELATION] = correlation_id
-    return headers

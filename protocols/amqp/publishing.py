@@ -12,6 +12,7 @@ from core.publisher import Publisher
 from protocols.amqp import replies
 from protocols.amqp.confirms import Confirms
 from protocols.amqp.consumer import content_header
+from protocols.amqp.direct_replies import DirectReplies
 from protocols.amqp.errors import (
     FRAME_ERROR,
     NAMES,
@@ -47,6 +48,7 @@ class Publishing(Publisher):
         client: Client,
         framing: Framing,
         publications: Publications,
+        direct_replies: DirectReplies,
         confirms_due: "list[Publishing]",
     ) -> None:
         self.expects = A_METHOD
@@ -56,6 +58,7 @@ class Publishing(Publisher):
         self._client = client
         self._framing = framing
         self._publications = publications
+        self._direct_replies = direct_replies
         self._confirms_due = confirms_due  # the channels of the connection that have confirms to say
         self._due = False
         self._clock = connection.broker.clock
@@ -77,7 +80,10 @@ class Publishing(Publisher):
             if self.expects != NOTHING:
                 raise self.unexpected()
             return
-        native = self._native = self._publications.native(frame)
+        native = self._publications.native(frame)
+        if native.reply_to_at:
+            native = native.answered_at(self._direct_replies.key)
+        self._native = native
         size = native.body_size
         if size == 0:
             self._finish(b"")

@@ -26,6 +26,15 @@ class Reader:
         """Read an octet; also a group of up to eight bits, the first in the lowest place."""
         return self._take(1)[0]
 
+    def flag(self) -> bool:
+        """Read one bit, which takes an octet."""
+        return self.octet() & 1 != 0
+
+    def flags(self, count: int) -> list[bool]:
+        """Read a group of up to eight bits."""
+        bits = self.octet()
+        return [bits >> place & 1 != 0 for place in range(count)]
+
     def short(self) -> int:
         """Read an integer of two octets."""
         return int.from_bytes(self._take(2), "big")
@@ -50,6 +59,11 @@ class Reader:
         """Read the name of an exchange or a queue; line ends are taken out of it, as RabbitMQ does."""
         text = self.shortstr()
         return text.replace("\r", "").replace("\n", "") if "\r" in text or "\n" in text else text
+
+    def name_behind_ticket(self) -> str:
+        """Read the octets of a ticket, which AMQP 0-9-1 has no use for any more, and the name behind it."""
+        self.short()
+        return self.name()
 
     def longstr(self) -> bytes:
         """Read a long string."""

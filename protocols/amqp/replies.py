@@ -3,9 +3,8 @@
 from typing import Final
 
 from core.model.properties import Headers
-from protocols.amqp.table import encode_table
+from protocols.amqp.table_encoding import encode_table
 
-MECHANISMS: Final = b"PLAIN AMQPLAIN"
 LOCALES: Final = b"en_US"
 
 TUNE: Final = b"\x00\x0a\x00\x1e"
@@ -41,14 +40,15 @@ def shortstr(text: str) -> bytes:
     return bytes([len(octets)]) + octets
 
 
-def start(server_properties: Headers) -> bytes:
+def start(server_properties: Headers, mechanisms: tuple[str, ...]) -> bytes:
     """connection.start"""
+    names = " ".join(mechanisms).encode()
     return b"".join(
         [
             b"\x00\x0a\x00\x0a\x00\x09",
             encode_table(server_properties),
-            len(MECHANISMS).to_bytes(4, "big"),
-            MECHANISMS,
+            len(names).to_bytes(4, "big"),
+            names,
             len(LOCALES).to_bytes(4, "big"),
             LOCALES,
         ]
@@ -102,6 +102,11 @@ def cancel(tag: bytes) -> bytes:
 def cancel_ok(tag: str) -> bytes:
     """basic.cancel-ok"""
     return b"\x00\x3c\x00\x1f" + shortstr(tag)
+
+
+def deliver(tag: str, delivery_tag: int, destination: bytes) -> bytes:
+    """basic.deliver of what was not delivered before; `destination` is exchange and routing key as short strings."""
+    return b"".join([DELIVER, shortstr(tag), delivery_tag.to_bytes(8, "big"), b"\x00", destination])
 
 
 def returned(code: int, text: str, destination: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 `check_table` walks the bytes of a table without building anything and is the only place with limits and errors;
 `decode_table` builds what was checked before. So a message's headers are checked when it is published and built only
-if somebody asks for them.
+if somebody asks for them. Numbers remember their type where Python has fewer (`core.model.widths`).
 """
 
 import struct
@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from core.model.properties import Headers, Timestamp, Value
+from core.model.widths import Byte, Long, LongString, Short, Single, UnsignedByte, UnsignedInt, UnsignedShort
 from protocols.amqp.errors import PeerError, malformed
 
 DEPTH_LIMIT: Final = 32  # tables and arrays inside each other
@@ -112,11 +113,12 @@ def decode_table(data: bytes, at: int) -> Headers:
         after = at + 1 + data[at]
         key = data[at + 1 : after].decode()
         table[key] = _value(data, after)
-        at = _after(data, after)
+        at = after_value(data, after)
     return table
 
 
-def _after(data: bytes, at: int) -> int:
+def after_value(data: bytes, at: int) -> int:
+    """Return where the value that begins at `at`, with its type octet, ends; it was checked."""
     width = _WIDTHS[data[at]]
     return at + 1 + width if width >= 0 else at + 5 + int.from_bytes(data[at + 1 : at + 5], "big")
 
@@ -127,20 +129,30 @@ def _value(data: bytes, at: int) -> Value:
     match kind:
         case "t":
             return data[at] != 0
-        case "b" | "s" | "I" | "l" | "L":
-            return int.from_bytes(data[at : _after(data, at - 1)], "big", signed=True)
-        case "B" | "u" | "i":
-            return int.from_bytes(data[at : _after(data, at - 1)], "big")
+        case "I":
+            return int.from_bytes(data[at : at + 4], "big", signed=True)
+        case "l" | "L":
+            return Long(int.from_bytes(data[at : at + 8], "big", signed=True))
+        case "b":
+            return Byte(int.from_bytes(data[at : at + 1], "big", signed=True))
+        case "B":
+            return UnsignedByte(data[at])
+        case "s":
+            return Short(int.from_bytes(data[at : at + 2], "big", signed=True))
+        case "u":
+            return UnsignedShort(int.from_bytes(data[at : at + 2], "big"))
+        case "i":
+            return UnsignedInt(int.from_bytes(data[at : at + 4], "big"))
         case "f":
-            return struct.unpack_from(">f", data, at)[0]
+            return Single(struct.unpack_from(">f", data, at)[0])
         case "d":
             return struct.unpack_from(">d", data, at)[0]
         case "D":
             return Decimal(int.from_bytes(data[at + 1 : at + 5], "big", signed=True)).scaleb(-data[at])
         case "S":
-            return _text(data[at + 4 : _after(data, at - 1)])
+            return _text(data[at + 4 : after_value(data, at - 1)])
         case "x":
-            return data[at + 4 : _after(data, at - 1)]
+            return data[at + 4 : after_value(data, at - 1)]
         case "T":
             return Timestamp(int.from_bytes(data[at : at + 8], "big"))
         case "F":
@@ -157,7 +169,7 @@ def _array(data: bytes, at: int) -> list[Value]:
     at += 4
     while at < end:
         items.append(_value(data, at))
-        at = _after(data, at)
+        at = after_value(data, at)
     return items
 
 
@@ -166,64 +178,4 @@ def _text(octets: bytes) -> str | bytes:
     try:
         return octets.decode()
     except UnicodeDecodeError:
-        return octets
-
-
-def encode_table(table: Headers) -> bytes:
-    """Encode a table whose names fit into short strings. A number that no type holds is written as text."""
-    parts: list[bytes] = []
-    for name, value in table.items():
-        key = name.encode()
-        parts.append(bytes([len(key)]))
-        parts.append(key)
-        parts.append(encode_value(value))
-    return _sized(b"".join(parts))
-
-
-def encode_value(value: Value) -> bytes:
-    """Encode one value of a table, with its type octet."""
-    if value is None:
-        return b"V"
-    if isinstance(value, bool):
-        return b"t\x01" if value else b"t\x00"
-    if isinstance(value, int):
-        return _integer(value)
-    if isinstance(value, str):
-        return b"S" + _sized(value.encode())
-    if isinstance(value, (bytes, bytearray)):
-        return b"x" + _sized(bytes(value))
-    if isinstance(value, float):
-        return b"d" + struct.pack(">d", value)
-    if isinstance(value, Decimal):
-        return _decimal(value)
-    if isinstance(value, Timestamp):
-        return b"T" + min(value.seconds, 0xFFFF_FFFF_FFFF_FFFF).to_bytes(8, "big")
-    if isinstance(value, list):
-        return b"A" + _sized(b"".join([encode_value(item) for item in value]))
-    if isinstance(value, dict):
-        return b"F" + encode_table(value)
-    raise AssertionError(f"{type(value).__name__} is not a value of the core's headers")
-
-
-def _sized(octets: bytes) -> bytes:
-    return len(octets).to_bytes(4, "big") + octets
-
-
-def _integer(value: int) -> bytes:
-    if -0x8000_0000 <= value < 0x8000_0000:
-        return b"I" + value.to_bytes(4, "big", signed=True)
-    if -0x8000_0000_0000_0000 <= value < 0x8000_0000_0000_0000:
-        return b"l" + value.to_bytes(8, "big", signed=True)
-    return encode_value(str(value))
-
-
-def _decimal(value: Decimal) -> bytes:
-    if value.is_finite():
-        sign, digits, exponent = value.as_tuple()
-        assert isinstance(exponent, int)
-        scale = max(0, -exponent)
-        if scale <= 0xFF and exponent <= 9 and len(digits) <= 10:
-            mantissa: int = int("".join(map(str, digits))) * 10 ** max(0, exponent) * (-1 if sign else 1)
-            if -0x8000_0000 <= mantissa < 0x8000_0000:
-                return b"D" + bytes([scale]) + mantissa.to_bytes(4, "big", signed=True)
-    return encode_value(format(value, "f") if value.is_finite() else str(value))
+        return LongString(octets)

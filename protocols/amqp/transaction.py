@@ -19,13 +19,13 @@ class ChannelTransaction:
         self._unsettled = unsettled
         self._transaction = client.begin()
         self._taken: list[tuple[int, Entry]] = []
-        self._mandatory: list[tuple[Publication, Message]] = []
+        self._mandatory: set[int] = set()  # ids of messages that the transaction holds
 
     def publish(self, publication: Publication, message: Message) -> None:
         """Add a publish."""
         self._transaction.publish(publication.exchange, message)
         if publication.mandatory:
-            self._mandatory.append((publication, message))
+            self._mandatory.add(id(message))
 
     def settle(self, tag: int, entry: Entry, outcome: int) -> None:
         """Add a settlement of an entry that was taken out of the unsettled ones."""
@@ -33,15 +33,16 @@ class ChannelTransaction:
         self._transaction.settle(entry, outcome)
 
     def commit(self) -> list[Message]:
-        """Do it all; return the mandatory messages that nobody wanted. PeerError when a queue refused one."""
-        transaction = self._transaction
-        unwanted = [
-            message for publication, message in self._mandatory if not publication.exchange.route(message).sinks
-        ]
-        self._begin()
+        """Do it all and return the mandatory messages that nobody wanted. PeerError when a queue would refuse one.
+
+        Then nothing is done, though RabbitMQ's words for it say otherwise: there every other queue has its messages.
+        """
+        transaction, mandatory = self._transaction, self._mandatory
         if not self._client.commit(transaction):
+            self.roll_back()
             raise PeerError(PRECONDITION_FAILED, "partial tx completion")
-        return unwanted
+        self._begin()
+        return [message for message in transaction.unwanted if id(message) in mandatory]
 
     def roll_back(self) -> None:
         """Forget it all."""
@@ -53,4 +54,4 @@ class ChannelTransaction:
     def _begin(self) -> None:
         self._transaction = self._client.begin()
         self._taken = []
-        self._mandatory = []
+        self._mandatory = set()

@@ -10,16 +10,9 @@ from core.counters import Counters
 from core.model.message import FOR_AMQP, Address, Message
 from core.model.properties import NO_PROPERTIES
 from protocols.amqp.frames import END
-from protocols.amqp.properties import (
-    CLASS_AND_WEIGHT,
-    DELIVERY_MODE,
-    NO_EXPIRATION,
-    PERSISTENT,
-    SHORT_LIMIT_BYTES,
-    TRANSIENT,
-    AmqpNative,
-    encode_header,
-)
+from protocols.amqp.header_layout import CLASS_AND_WEIGHT, DELIVERY_MODE, PERSISTENT, SHORT_LIMIT_BYTES, TRANSIENT
+from protocols.amqp.properties import NO_EXPIRATION, AmqpNative
+from protocols.amqp.properties_encoding import encode_header
 
 _PLAIN_START: Final = b"\x00\x00\x00\x0f" + CLASS_AND_WEIGHT
 _PLAIN_TRANSIENT_END: Final = DELIVERY_MODE.to_bytes(2, "big") + bytes([TRANSIENT]) + END
@@ -31,6 +24,8 @@ def to_core(address: Address, native: AmqpNative, body: bytes, now: float) -> Me
     message = Message(address, body, native.qos, native)
     if native.expiration_ms != NO_EXPIRATION:
         message.expires_at = now + native.expiration_ms / 1000
+    if native.also_to:
+        message.also_to = native.also_to
     return message
 
 

@@ -10,7 +10,8 @@ from typing import Final
 from core.model.message import Message
 from core.queueing.consumer import Consumer
 from core.queueing.entry import Entry
-from core.queueing.queue import Queue, Surroundings
+from core.queueing.queue import Queue
+from core.queueing.surroundings import Surroundings
 from core.routing.sink import Sink
 from protocols.connection import COPY_LIMIT_BYTES, Connection
 from protocols.mqtt.errors import Forbidden, Malformed

@@ -68,8 +68,13 @@ class Transactions:
         self._find(name)
 
     def commit(self, name: str) -> bool:
-        """Do everything; False when a queue refused a message."""
-        return self._client.commit(self._take(name).operations)
+        """Do everything, or nothing: False when a queue would refuse a message."""
+        found = self._take(name)
+        if self._client.commit(found.operations):
+            return True
+        for claim in found.claims:
+            claim.subscription.put_back(claim.numbered)
+        return False
 
     def abort(self, name: str) -> None:
         """Do nothing of it; what it would have acknowledged waits for an acknowledgement again."""

@@ -16,11 +16,14 @@ PURE = {
     "decimal",
     "enum",
     "hashlib",
+    "bisect",
     "heapq",
+    "math",
     "re",
     "struct",
     "typing",
     "urllib.parse",
+    "zlib",
     "base64",
 }
 

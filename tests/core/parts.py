@@ -11,7 +11,8 @@ from core.publisher import Publisher
 from core.queueing.consumer import Consumer
 from core.queueing.credit import UNLIMITED, Credit
 from core.queueing.entry import Entry
-from core.queueing.queue import Queue, Surroundings
+from core.queueing.queue import Queue
+from core.queueing.surroundings import Surroundings
 from core.routing.pattern import MANY, ONE, Pattern, Token
 from core.routing.sink import Sink
 from core.timers import Clock

@@ -83,9 +83,9 @@ class Gatekeeper(Authenticator):
     """Keeps those who want to log in until the test decides."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Link, str, bytes]] = []
+        self.waiting: list[tuple[Link, str, bytes | None]] = []
 
-    def check(self, link: Link, username: str, password: bytes) -> None:
+    def check(self, link: Link, username: str, password: bytes | None) -> None:
         self.waiting.append((link, username, password))
 
 

@@ -231,3 +231,33 @@ def test_permissions_are_those_of_the_configuration(
 
 def test_a_user_without_permissions_enters_no_virtual_host() -> None:
     assert accounts(user=[ANN]).users["ann"].permissions == {}
+
+
+# Certificates
+
+
+def test_whom_a_certificate_names_needs_no_password() -> None:
+    known = accounts(user=[{"name": "ann"}])
+    assert name_of(known.certified("ann", "ann", loopback=False)) == "ann"
+
+
+@pytest.mark.parametrize("certificate_user", ["", "bob", "Ann", "ann "])
+def test_without_a_certificate_of_that_name_nobody_comes_without_a_password(certificate_user: str) -> None:
+    known = accounts(user=[{"name": "ann"}, {"name": "bob"}])
+    assert name_of(known.certified("ann", certificate_user, loopback=True)) is None
+
+
+def test_a_certificate_that_names_nobody_is_not_the_anonymous_user() -> None:
+    known = accounts(user=[{"name": "ann"}], anonymous="ann")
+    assert name_of(known.certified("", "", loopback=True)) is None
+
+
+def test_a_certificate_makes_no_user() -> None:
+    known = accounts(user=[{"name": "ann"}])
+    assert name_of(known.certified("bob", "bob", loopback=True)) is None
+
+
+def test_a_user_from_loopback_only_stays_there_with_a_certificate() -> None:
+    known = accounts(user=[{"name": "ann", "loopback_only": True}])
+    assert name_of(known.certified("ann", "ann", loopback=False)) is None
+    assert name_of(known.certified("ann", "ann", loopback=True)) == "ann"

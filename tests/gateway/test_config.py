@@ -86,7 +86,9 @@ MISTAKES: Final[dict[str, tuple[str, list[str]]]] = {
     "nested without end": ("a = " + "[" * 5_000, ["lists or tables are nested too deeply"]),
     "an unknown section": (
         "[nonsense]\n",
-        ["nonsense: unknown key; the keys here are anonymous, listener, limits, latency, user, vhost, forward, log"],
+        [
+            "nonsense: unknown key; the keys here are anonymous, listener, limits, amqp, latency, user, vhost, forward, log"
+        ],
     ),
     "a misspelt key": (
         '[[listener]]\nprotocol = "amqp"\nadress = "127.0.0.1:0"\n',
@@ -102,7 +104,9 @@ MISTAKES: Final[dict[str, tuple[str, list[str]]]] = {
     ),
     "a key that forges a line": (
         '"a\\nb: ok" = 1\n',
-        ['"a\\nb: ok": unknown key; the keys here are anonymous, listener, limits, latency, user, vhost, forward, log'],
+        [
+            '"a\\nb: ok": unknown key; the keys here are anonymous, listener, limits, amqp, latency, user, vhost, forward, log'
+        ],
     ),
     "an unknown protocol": (
         AMQP.replace("amqp", "amqpp"),
@@ -123,6 +127,40 @@ MISTAKES: Final[dict[str, tuple[str, list[str]]]] = {
     ),
     "a certificate alone": (f'{AMQP}certificate = "a"\n', ["listener[0].key: is missing: certificate needs it"]),
     "a key alone": (f'{AMQP}key = "a"\n', ["listener[0].certificate: is missing: key needs it"]),
+    "a client's authority without TLS": (
+        f'{AMQP}client_ca = "a"\n',
+        ["listener[0].certificate: is missing: client_ca needs it"],
+    ),
+    "a client's certificate without an authority": (
+        f'{AMQP}client_certificate = "required"\n',
+        ["listener[0].client_ca: is missing: client_certificate needs it"],
+    ),
+    "a user of a certificate that nobody asks for": (
+        f'{AMQP}certificate_user = "common_name"\n',
+        ["listener[0].client_ca: is missing: certificate_user needs it"],
+    ),
+    "certificates of clients": (
+        f'{AMQP}client_certificate = "always"\n',
+        [
+            "listener[0].client_certificate: must be 'required' or 'optional', not 'always'",
+        ],
+    ),
+    "what AMQP clients are offered": (
+        "[amqp]\nchannel_max = 0\nframe_max = 4095\nheartbeat = -1\n",
+        [
+            "amqp.channel_max: must be at least 1, not 0",
+            "amqp.frame_max: must be at least 4,096, not 4095",
+            "amqp.heartbeat: must be at least 0, not -1",
+        ],
+    ),
+    "too much of what AMQP clients are offered": (
+        '[amqp]\nchannel_max = 65536\nframe_max = "17 MiB"\nheartbeat = 65536\n',
+        [
+            "amqp.channel_max: must be at most 65,535, not 65536",
+            "amqp.frame_max: must be at most 16,777,216, not '17 MiB'",
+            "amqp.heartbeat: must be at most 65,535, not 65536",
+        ],
+    ),
     "a path that is none": (
         f'{AMQP}certificate = ""\nkey = 1\n',
         [
@@ -294,6 +332,33 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
         f"listener[0].certificate: there is no file '{tmp_path / 'a.crt'}'",
         f"listener[0].key: there is no file '{tmp_path / 'a.key'}'",
     ]
+
+
+def test_the_authority_of_clients_is_a_file_beside_the_others(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a")
+    trustme.CA().cert_pem.write_to_path(tmp_path / "clients.crt")
+    (listener,) = load(written(tmp_path, encrypted("a.crt", "a.key") + 'client_ca = "clients.crt"\n')).listener
+    assert listener.client_ca == tmp_path / "clients.crt"
+    assert (listener.client_certificate, listener.certificate_user) == ("optional", "common_name")
+
+
+def test_an_authority_of_clients_that_is_not_there_is_named(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a")
+    assert complaints(tmp_path, encrypted("a.crt", "a.key") + 'client_ca = "clients.crt"\n') == [
+        f"listener[0].client_ca: there is no file '{tmp_path / 'clients.crt'}'",
+    ]
+
+
+def test_an_authority_of_clients_that_is_none_is_refused(tmp_path: Path) -> None:
+    write_pair(tmp_path, "a")
+    (tmp_path / "clients.crt").write_text("nothing")
+    (line,) = complaints(tmp_path, encrypted("a.crt", "a.key") + 'client_ca = "clients.crt"\n')
+    assert line.startswith("listener[0].client_ca: TLS cannot use it: ")
+
+
+def test_what_amqp_clients_are_offered_by_default_is_rabbitmqs() -> None:
+    amqp = Config().amqp
+    assert (amqp.channel_max, amqp.frame_max, amqp.heartbeat) == (2_047, 131_072, 60)
 
 
 def test_a_key_of_another_certificate_is_refused(tmp_path: Path) -> None:

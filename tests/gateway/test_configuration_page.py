@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from gateway.config import (
+    Amqp,
     Config,
     ConfiguredPermission,
     ConfiguredUser,
@@ -25,7 +26,18 @@ from tests.gateway.test_config import write_pair
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGE: Final = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 EXAMPLES: Final = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-TABLES: Final = (Config, Listener, Limits, ConfiguredUser, ConfiguredPermission, ConfiguredVhost, Forward, Log)
+TABLES: Final = (
+    Config,
+    Listener,
+    Limits,
+    Amqp,
+    Latency,
+    ConfiguredUser,
+    ConfiguredPermission,
+    ConfiguredVhost,
+    Forward,
+    Log,
+)
 
 
 def load(folder: Path, text: str) -> Config:
@@ -33,6 +45,7 @@ def load(folder: Path, text: str) -> Config:
     path.write_text(text, encoding="utf-8")
     (folder / "tls").mkdir(exist_ok=True)
     write_pair(folder / "tls", "server")
+    write_pair(folder / "tls", "clients")
     return load_file(path)
 
 
@@ -43,7 +56,7 @@ def keys() -> Iterator[str]:
 
 
 def test_the_page_has_an_example_of_each_section() -> None:
-    assert len(EXAMPLES) == 6
+    assert len(EXAMPLES) == 8
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -68,11 +81,17 @@ def test_the_defaults_on_the_page_are_the_defaults() -> None:
     limits, log, permission = Limits(), Log(), ConfiguredPermission()
     assert limits.memory_bytes == 1 << 30
     assert limits.message_bytes == 128 << 20
+    assert Amqp().frame_max == 128 << 10
     for row in (
         '| `memory_bytes` | size | `"1 GiB"` |',
         '| `message_bytes` | size | `"128 MiB"` |',
         f"| `connections` | integer | {limits.connections:,} |",
         f"| `busy_poll_us` | integer | {Latency().busy_poll_us} |",
+        f"| `channel_max` | integer | {Amqp().channel_max:,} |",
+        '| `frame_max` | size | `"128 KiB"` |',
+        f"| `heartbeat` | integer | {Amqp().heartbeat} |",
+        '| `client_certificate` | text | `"optional"` |',
+        '| `certificate_user` | text | `"common_name"` |',
         f'| `format` | text | `"{log.format}"` |',
         f'| `level` | text | `"{log.level}"` |',
         f'| `configure` | pattern | `"{permission.configure}"` |',
@@ -122,4 +141,6 @@ def test_the_commented_lines_of_the_example_file_load_too(tmp_path: Path) -> Non
     text = (ROOT / "dragoman.example.toml").read_text(encoding="utf-8")
     uncommented = re.sub(r'^# (\w+ = "tls/)', r"\1", text, flags=re.MULTILINE)
     assert uncommented != text
-    assert load(tmp_path, uncommented).listener[3].encrypted
+    listener = load(tmp_path, uncommented).listener[3]
+    assert listener.encrypted
+    assert listener.client_ca is not None

@@ -1,51 +1,26 @@
-"""Two queues, their consumers and a clock, against lists: order, counts, credit, expiry, limits, and nobody forgotten.
+"""Two queues, their consumers and a clock, against lists: order, counts, credit, expiry, limits, priorities, dead letters.
 
 The model is a list of what is ready in each queue and a list of what is lent. It does not choose consumers: it checks
-that whoever was chosen was willing, that the entry was the one in front, and that after a batch nobody who is willing
-was left without an entry that is there.
+that whoever was chosen was willing and of the highest rank, that the entry was the one in front, and that after a batch
+nobody who is willing was left without an entry that is there. A third queue collects dead letters; after each step it is
+emptied and compared with what the model gave up, and some of what was in it is published again.
 """
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from core.model.message import Address, Message
-from core.model.properties import NO_PROPERTIES
+from core.model.message import Message
+from core.model.names import DEFAULT_VHOST
+from core.model.properties import Headers, Properties, Stated
 from core.queueing.consumer import Consumer
 from core.queueing.credit import UNLIMITED, Credit
 from core.queueing.entry import Entry
-from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, Queue, Surroundings
+from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX
 from core.queueing.transaction import ACCEPT, DISCARD, REQUEUE, settle
-from core.queueing.usage import ENTRY_COST_BYTES
-from core.timers import Clock
-
-ADDRESS = Address("", "q")
-
-
-class Item:
-    """What the model knows of one message in one queue."""
-
-    def __init__(self, number: int, size: int, expires_at: float) -> None:
-        self.number = number
-        self.size = size
-        self.expires_at = expires_at
-        self.attempts = 0
-        self.returned = False
-
-
-class Line:
-    """What the model knows of one queue."""
-
-    def __init__(self, queue: Queue) -> None:
-        self.queue = queue
-        self.ready: list[Item] = []
-        self.consumers: list[Watched] = []
-        self.limit_entries = UNLIMITED
-        self.limit_bytes = UNLIMITED
-
-    @property
-    def ready_bytes(self) -> int:
-        return sum(item.size for item in self.ready)
+from core.timers import NEVER
+from tests.core.parts import a_broker
+from tests.models.queue_lines import ADDRESS, ARGUMENTS, DEAD, Item, Line, checked
 
 
 class Watched(Consumer):
@@ -64,12 +39,18 @@ class Watched(Consumer):
 class QueueModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.surroundings = Surroundings(Clock(100.0))
+        self.broker = a_broker()
+        self.vhost = self.broker.vhosts[DEFAULT_VHOST]
+        self.surroundings = self.broker.surroundings
         self.clock = self.surroundings.clock
+        self.clock.now = 100.0
         self.shared = Credit(2)
-        self.lines = [Line(Queue(f"q{number}", self.surroundings)) for number in range(2)]
+        self.lines = [Line(self.vhost.add_queue(f"q{number}")) for number in range(2)]
+        self.dead = self.vhost.add_queue(DEAD)
+        self.letters: list[Message] = []  # that were taken out of the queue of the dead
         self.lent: list[tuple[Item, Entry, Line, Watched | None]] = []
         self.dropped: dict[str, int] = {}
+        self.buried: dict[str, int] = {}
         self.numbers = 0
         self.failures: list[str] = []
 
@@ -78,8 +59,15 @@ class QueueModel(RuleBasedStateMachine):
     def expired(self, item: Item) -> bool:
         return 0.0 < item.expires_at <= self.clock.now
 
-    def drop(self, reason: str) -> None:
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+    def give_up(self, line: Line, item: Item, reason: str) -> None:
+        counts = self.buried if line.buries else self.dropped
+        counts[reason] = counts.get(reason, 0) + 1
+        if line.buries:
+            line.dead.append((item.number, reason))
+
+    def drop_heads(self, line: Line) -> None:
+        while len(line.ready) > line.limit_entries or line.ready_bytes > line.limit_bytes:
+            self.give_up(line, line.ready.pop(0), "maxlen")
 
     def held_by(self, consumer: Watched) -> int:
         return sum(holder is consumer for *_, holder in self.lent)
@@ -98,7 +86,7 @@ class QueueModel(RuleBasedStateMachine):
         while line.ready[0].number != number:
             item = line.ready.pop(0)
             assert self.expired(item), f"{number} was given before {item.number}"
-            self.drop("expired")
+            self.give_up(line, item, "expired")
         item = line.ready.pop(0)
         assert fresh or not self.expired(item), f"{number} was given although it had expired"
         item.attempts += 1
@@ -112,6 +100,11 @@ class QueueModel(RuleBasedStateMachine):
             line = consumer.line
             assert consumer in line.consumers, "a consumer that has left got an entry"
             assert self.willing(consumer), "a consumer without credit got an entry"
+            if line.single:
+                assert consumer is self.active(line), "a consumer that has to wait got an entry"
+            else:
+                better = [other for other in line.consumers if other.priority > consumer.priority]
+                assert not any(self.willing(other) for other in better), "a better consumer was passed over"
             item = self.give(line, entry, fresh=self.publishing)
             if consumer.settles:
                 self.lent.append((item, entry, line, consumer))
@@ -120,39 +113,74 @@ class QueueModel(RuleBasedStateMachine):
 
     publishing = False
 
+    def active(self, line: Line) -> "Watched | None":
+        active = line.active
+        if active not in line.consumers:
+            active = line.active = max(line.consumers, key=lambda each: each.priority, default=None)
+        return active
+
+    def ready_to_take(self, line: Line) -> bool:
+        if line.single:
+            active = self.active(line)
+            return active is not None and self.willing(active)
+        return any(self.willing(consumer) for consumer in line.consumers)
+
     # What clients do
+
+    @initialize(first=ARGUMENTS, second=ARGUMENTS)
+    def start_with_arguments(self, first: Headers, second: Headers) -> None:
+        self.renew(0, first)
+        self.renew(1, second)
+
+    def renew(self, index: int, arguments: Headers) -> None:
+        line = self.lines[index]
+        assert self.vhost.remove_queue(line.queue) == len(line.ready)
+        assert all(consumer.lender is None for consumer in line.consumers)
+        self.lines[index] = Line(self.vhost.add_queue(f"q{index}", checked(arguments)))
 
     @initialize(limits=st.lists(st.sampled_from([0, 1, 2, UNLIMITED]), min_size=4, max_size=4), kind=st.booleans())
     def start_with_consumers(self, limits: list[int], kind: bool) -> None:
         for number, credit in enumerate(limits):
             if credit:
-                self.subscribe(number % 2, credit, "shares" if kind else "settles", suspended=False)
+                self.subscribe(number % 2, credit, "shares" if kind else "settles", suspended=False, priority=0)
 
     @rule(
         index=st.integers(0, 1),
         sizes=st.lists(st.sampled_from([8, 20, 40]), min_size=1, max_size=4),
         life=st.sampled_from([None, None, 0.0, 1.0, 5.0]),
+        priority=st.sampled_from([None, 0, 1, 2, 200, 255]),
         last=st.booleans(),
     )
-    def publish(self, index: int, sizes: list[int], life: float | None, last: bool) -> None:
+    def publish(self, index: int, sizes: list[int], life: float | None, priority: int | None, last: bool) -> None:
         for size in sizes:
-            self.publish_one(self.lines[index], size, life)
+            said = Properties()
+            said.priority = priority
+            self.publish_one(self.lines[index], size, life, said)
         self.end(last)
 
-    def publish_one(self, line: Line, size: int, life: float | None) -> None:
+    @rule(index=st.integers(0, 1), life=st.sampled_from([None, 1.0]), last=st.booleans())
+    @precondition(lambda self: self.letters)
+    def publish_a_dead_letter_again(self, index: int, life: float | None, last: bool) -> None:
+        """What a client publishes with the headers of a dead letter has died before."""
+        self.publish_one(self.lines[index], 20, life, self.letters.pop().properties)
+        self.end(last)
+
+    def publish_one(self, line: Line, size: int, life: float | None, said: Properties) -> None:
         self.numbers += 1
-        item = Item(self.numbers, size, 0.0 if life is None else self.clock.now + life)
-        message = Message(ADDRESS, str(item.number).zfill(8).encode().ljust(size), 0, NO_PROPERTIES)
-        message.expires_at = item.expires_at
-        direct = not line.ready and any(self.willing(consumer) for consumer in line.consumers)
+        message = Message(ADDRESS, str(self.numbers).zfill(8).encode().ljust(size), 0, Stated(said))
+        message.expires_at = 0.0 if life is None else self.clock.now + life
+        item = Item(self.numbers, message, min(said.priority or 0, line.highest))
+        if line.ttl_s is not None:
+            item.expires_at = min(item.expires_at or NEVER, self.clock.now + line.ttl_s)
+        direct = not line.ready and self.ready_to_take(line)
         full = len(line.ready) + 1 > line.limit_entries or line.ready_bytes + size > line.limit_bytes
-        refused = not direct and full and line.queue.overflow == REJECT_PUBLISH
+        refused = not direct and full and line.queue.overflow != DROP_HEAD
         if not refused:
-            line.ready.append(item)
+            line.file(item)
+        elif line.buries and line.queue.overflow == REJECT_PUBLISH_DLX:
+            self.give_up(line, item, "maxlen")
         if not direct and line.queue.overflow == DROP_HEAD:
-            while len(line.ready) > line.limit_entries or line.ready_bytes > line.limit_bytes:
-                line.ready.pop(0)
-                self.drop("queue_full")
+            self.drop_heads(line)
         self.publishing = direct
         assert line.queue.take(message) == (not refused)
         self.publishing = False
@@ -163,15 +191,18 @@ class QueueModel(RuleBasedStateMachine):
         credit=st.sampled_from([1, 2, 3, UNLIMITED]),
         kind=st.sampled_from(["settles", "shares", "shares", "settles not"]),
         suspended=st.sampled_from([False, False, True]),
+        priority=st.sampled_from([0, 0, 0, 5, -5]),
     )
-    def subscribe(self, index: int, credit: int, kind: str, suspended: bool) -> None:
+    def subscribe(self, index: int, credit: int, kind: str, suspended: bool, priority: int) -> None:
         line = self.lines[index]
         settles, shared = kind != "settles not", kind == "shares"
         if not settles:
             credit = UNLIMITED
         consumer = Watched(self, line, credit, settles=settles, shared=self.shared if shared else None)
         consumer.suspended = suspended
+        consumer.priority = priority
         line.consumers.append(consumer)
+        self.active(line)  # whoever comes later, with whatever priority, waits
         line.queue.add(consumer)
 
     @rule(data=st.data(), leaves=st.booleans(), last=st.booleans())
@@ -180,6 +211,7 @@ class QueueModel(RuleBasedStateMachine):
         consumer = data.draw(st.sampled_from([consumer for line in self.lines for consumer in line.consumers]))
         if leaves:
             consumer.line.consumers.remove(consumer)
+            self.active(consumer.line)
             consumer.line.queue.remove(consumer)
             consumer.line.queue.remove(consumer)
         else:
@@ -194,15 +226,26 @@ class QueueModel(RuleBasedStateMachine):
     def settle(self, data: st.DataObject, outcome: int, count: int, last: bool) -> None:
         for _ in range(min(count, len(self.lent))):
             item, entry, line, _holder = self.lent.pop(data.draw(st.integers(0, len(self.lent) - 1)))
-            if outcome == REQUEUE and not line.queue.deleted:
-                item.returned = True
-                line.ready = sorted([*line.ready, item], key=lambda each: each.number)
-            elif outcome == DISCARD:
-                self.drop("rejected")
+            if outcome == DISCARD:
+                self.discarded(line, item)
+            elif outcome == REQUEUE and not line.queue.deleted:
+                if item.attempts > line.delivery_limit:
+                    self.give_up(line, item, "delivery_limit")
+                else:
+                    item.returned = True
+                    line.file(item)
+                    if line.queue.overflow == DROP_HEAD:
+                        self.drop_heads(line)
             settle(entry, outcome)
             for again in (ACCEPT, REQUEUE, DISCARD):
                 settle(entry, again)  # what is settled is settled
         self.end(last)
+
+    def discarded(self, line: Line, item: Item) -> None:
+        if line.queue.deleted:
+            self.dropped["rejected"] = self.dropped.get("rejected", 0) + 1
+        else:
+            self.give_up(line, item, "rejected")
 
     @rule(index=st.integers(0, 1))
     def get(self, index: int) -> None:
@@ -211,19 +254,18 @@ class QueueModel(RuleBasedStateMachine):
         if entry is None:
             for item in line.ready:
                 assert self.expired(item), "there was an entry to get"
-                self.drop("expired")
+                self.give_up(line, item, "expired")
             line.ready.clear()
         else:
             self.lent.append((self.give(line, entry, fresh=False), entry, line, None))
+        self.follow_expiry()
 
-    @rule(index=st.integers(0, 1), whole=st.booleans())
+    @rule(index=st.integers(0, 1), whole=st.booleans(), arguments=ARGUMENTS)
     @precondition(lambda self: self.numbers > 20)
-    def purge_or_delete(self, index: int, whole: bool) -> None:
+    def purge_or_delete(self, index: int, whole: bool, arguments: Headers) -> None:
         line = self.lines[index]
         if whole:
-            assert line.queue.delete() == len(line.ready)
-            assert all(consumer.lender is None for consumer in line.consumers)
-            self.lines[index] = Line(Queue(f"q{index}", self.surroundings))
+            self.renew(index, arguments)
         else:
             assert line.queue.purge() == len(line.ready)
             line.ready.clear()
@@ -232,7 +274,7 @@ class QueueModel(RuleBasedStateMachine):
         index=st.integers(0, 1),
         entries=st.sampled_from([UNLIMITED, 4, 2, 0]),
         size=st.sampled_from([UNLIMITED, 80, 40, 0]),
-        overflow=st.sampled_from([DROP_HEAD, REJECT_PUBLISH]),
+        overflow=st.sampled_from([DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX]),
     )
     @precondition(lambda self: self.numbers > 10)
     def limit(self, index: int, entries: int, size: int, overflow: int) -> None:
@@ -261,8 +303,9 @@ class QueueModel(RuleBasedStateMachine):
         """Drop from the model what the queues have dropped from their heads, which must have expired."""
         for line in self.lines:
             while len(line.ready) > line.queue.ready_count:
-                assert self.expired(line.ready.pop(0)), "an entry that had not expired was dropped"
-                self.drop("expired")
+                item = line.ready.pop(0)
+                assert self.expired(item), "an entry that had not expired was dropped"
+                self.give_up(line, item, "expired")
 
     def end(self, last: bool) -> None:
         if last:
@@ -276,7 +319,7 @@ class QueueModel(RuleBasedStateMachine):
                 queue.run()
         self.follow_expiry()
         for line in self.lines:
-            if any(self.willing(consumer) for consumer in line.consumers):
+            if self.ready_to_take(line):
                 assert not line.ready, "an entry and a willing consumer did not meet"
 
     # What must hold after each
@@ -286,17 +329,41 @@ class QueueModel(RuleBasedStateMachine):
         assert not self.failures
 
     @invariant()
+    def all_the_dead_are_where_they_belong(self) -> None:
+        """Dead letters arrive in the order in which they died, and say of what."""
+        assert not self.failures
+        found: dict[str, list[tuple[int, str]]] = {}
+        while (entry := self.dead.get()) is not None:
+            self.dead.accept(entry)
+            message = entry.message
+            number = int(message.body[:8])
+            said = message.properties
+            deaths = said.headers["x-death"]
+            found.setdefault(deaths[0]["queue"], []).append((number, deaths[0]["reason"]))
+            pairs = [(death["queue"], death["reason"]) for death in deaths]
+            assert len(set(pairs)) == len(pairs)
+            assert said.headers["x-first-death-queue"] in {queue for queue, _ in pairs}
+            assert said.expiration_ms is None
+            assert message.expires_at == 0.0
+            self.letters.append(message)
+        del self.letters[:-5]
+        for line in self.lines:
+            assert found.pop(line.queue.name, []) == line.dead
+            line.dead.clear()
+        assert not found
+
+    @invariant()
     def counts_agree(self) -> None:
         for line in self.lines:
             assert line.queue.ready_count == len(line.ready)
             assert line.queue.ready_bytes == line.ready_bytes
             assert line.queue.unsettled_count == sum(at is line for _, _, at, _ in self.lent)
         assert self.surroundings.counters.dropped == self.dropped
+        assert self.surroundings.counters.dead_lettered == self.buried
 
     @invariant()
     def memory_agrees(self) -> None:
-        items = [item for line in self.lines for item in line.ready] + [item for item, *_ in self.lent]
-        held = sum(item.size + ENTRY_COST_BYTES for item in items)
+        held = sum(line.memory for line in self.lines) + sum(item.cost for item, *_ in self.lent)
         assert self.surroundings.usage.held_bytes == held
 
     @invariant()
@@ -309,14 +376,15 @@ class QueueModel(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.batch()
+        self.all_the_dead_are_where_they_belong()
         assert not self.failures
         for _, entry, _, _ in self.lent:
             settle(entry, ACCEPT)
         for line in self.lines:
-            line.queue.delete()
+            self.vhost.remove_queue(line.queue)
         assert self.surroundings.usage.held_bytes == 0
         assert self.surroundings.timers.count == 0
 
 
 TestQueue = QueueModel.TestCase
-TestQueue.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestQueue.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)

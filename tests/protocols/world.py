@@ -19,9 +19,13 @@ class ReadOutlet(Outlet):
         self.notes: list[tuple[str, str]] = []
         self.failures: list[Exception] = []
 
-    def login(self, connection: Connection, username: str, password: bytes) -> None:
+    def login(self, connection: Connection, username: str, password: bytes | None) -> None:
         user = self.world.broker.users.get(username or "guest")
-        if user is None or (username and self.world.passwords.get(username) != password):
+        if password is None:
+            right = username == connection.peer.certificate_user
+        else:
+            right = not username or self.world.passwords.get(username) == password
+        if user is None or not right:
             connection.logged_in(None, f"user '{username}': wrong name or password")
         else:
             connection.logged_in(user, "")
@@ -49,10 +53,11 @@ class World:
         guest.permissions[DEFAULT_VHOST] = Permission(EVERYTHING, EVERYTHING, EVERYTHING)
         self.broker.users = {"guest": guest, "nobody": nobody}
 
-    def connect(self, machine: type[C], *arguments: object) -> "Wire[C]":
+    def connect(self, machine: type[C], *arguments: object, certificate_user: str = "") -> "Wire[C]":
         """Attach a new machine, as the reactor does after an accept."""
         outlet = ReadOutlet(self)
-        peer = Peer(f"127.0.0.1:{50_000 + len(self.wires)}", loopback=True, encrypted=False)
+        peer = Peer(f"127.0.0.1:{50_000 + len(self.wires)}", loopback=True, encrypted=bool(certificate_user))
+        peer.certificate_user = certificate_user
         wire = Wire(self, machine(self.broker, outlet, peer, *arguments), outlet)  # type: ignore[arg-type]
         self.broker.timers.watch(wire.connection)
         self.wires.append(wire)  # type: ignore[arg-type]

@@ -1,16 +1,9 @@
-"""The exchange types, one file each. A new type is a subclass of `Exchange` with a line in `TYPES`."""
+"""The exchange types, one file each. A new type is a subclass of `Exchange` with a line in `AT_ONCE`."""
 
 from typing import Final
 
 from core.routing.exchange import Exchange
-from core.routing.exchanges.direct import DirectExchange
-from core.routing.exchanges.fanout import FanoutExchange
-from core.routing.exchanges.headers import HeadersExchange
-from core.routing.exchanges.topic import TopicExchange
+from core.routing.exchanges.at_once import AT_ONCE
+from core.routing.exchanges.delayed import DelayedExchange
 
-TYPES: Final[dict[str, type[Exchange]]] = {
-    "direct": DirectExchange,
-    "fanout": FanoutExchange,
-    "topic": TopicExchange,
-    "headers": HeadersExchange,
-}
+TYPES: Final[dict[str, type[Exchange]]] = {**AT_ONCE, "x-delayed-message": DelayedExchange}

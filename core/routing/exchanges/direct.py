@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
+from core.model.properties import Headers
 from core.routing.binding import Binding
-from core.routing.composite import ForwardingRules
 from core.routing.exchange import Exchange
-from core.routing.memory import Memory
 from core.routing.route import Collector
+from core.routing.site import Site
 
 
 class DirectExchange(Exchange):
@@ -14,13 +14,17 @@ class DirectExchange(Exchange):
 
     kind: ClassVar[str] = "direct"
 
-    def __init__(self, name: str, forwarding: ForwardingRules, memory: Memory) -> None:
-        super().__init__(name, forwarding, memory)
+    def __init__(self, name: str, site: Site, arguments: Headers) -> None:
+        super().__init__(name, site, arguments)
         self._by_key: dict[str, dict[Binding, None]] = {}  # as ordered sets: thousands may share one key
 
     def select(self, collector: Collector) -> list[Binding]:
-        bindings = self._by_key.get(collector.key)
-        return list(bindings) if bindings is not None else []
+        found: list[Binding] = []
+        for key in collector.keys:
+            bindings = self._by_key.get(key)
+            if bindings is not None:
+                found.extend(bindings)
+        return found
 
     def added(self, binding: Binding) -> None:
         self._by_key.setdefault(binding.key, {})[binding] = None

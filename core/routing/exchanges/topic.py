@@ -6,12 +6,12 @@ bindings here, with the pattern that their protocol parsed.
 
 from typing import ClassVar
 
+from core.model.properties import Headers
 from core.routing.binding import Binding
-from core.routing.composite import ForwardingRules
 from core.routing.exchange import Exchange
-from core.routing.memory import Memory
 from core.routing.pattern import parse_binding_key
 from core.routing.route import Collector
+from core.routing.site import Site
 from core.routing.trie import Trie
 
 
@@ -20,18 +20,18 @@ class TopicExchange(Exchange):
 
     kind: ClassVar[str] = "topic"
 
-    def __init__(self, name: str, forwarding: ForwardingRules, memory: Memory) -> None:
-        super().__init__(name, forwarding, memory)
+    def __init__(self, name: str, site: Site, arguments: Headers) -> None:
+        super().__init__(name, site, arguments)
         self._trie = Trie()
 
     def select(self, collector: Collector) -> list[Binding]:
         found: list[Binding] = []
         visits = self._trie.visits
-        matching = self._trie.match(collector.key)
+        for key in collector.keys:
+            for binding in self._trie.match(key):
+                assert isinstance(binding, Binding)
+                found.append(binding)
         collector.steps += self._trie.visits - visits
-        for binding in matching:
-            assert isinstance(binding, Binding)
-            found.append(binding)
         return found
 
     def added(self, binding: Binding) -> None:

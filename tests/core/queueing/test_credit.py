@@ -1,7 +1,7 @@
 """Credit that several consumers share, on one queue or on several."""
 
 from core.queueing.credit import Credit
-from core.queueing.queue import Surroundings
+from core.queueing.surroundings import Surroundings
 from core.timers import Clock
 from tests.core.parts import Holder, a_queue, put, run_queues
 

@@ -4,7 +4,8 @@ import pytest
 
 from core.model.message import Address, plain_message
 from core.queueing.entry import Entry
-from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, Queue, Surroundings
+from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, Queue
+from core.queueing.surroundings import Surroundings
 from core.queueing.usage import ENTRY_COST_BYTES
 from core.timers import Clock
 from tests.core.parts import Holder, a_queue, put, run_queues
@@ -142,7 +143,7 @@ def test_a_full_queue_drops_from_its_head() -> None:
     entry = queue.get()
     assert entry is not None
     assert entry.message.body == b"2"
-    assert queue._surroundings.counters.dropped == {"queue_full": 1}
+    assert queue._surroundings.counters.dropped == {"maxlen": 1}
 
 
 def test_a_message_larger_than_the_queue_empties_it_and_goes_too() -> None:
@@ -151,7 +152,7 @@ def test_a_message_larger_than_the_queue_empties_it_and_goes_too() -> None:
     put(queue, b"1", b"22", b"55555")
     assert (queue.ready_count, queue.ready_bytes) == (0, 0)
     assert queue._surroundings.usage.held_bytes == 0
-    assert queue._surroundings.counters.dropped == {"queue_full": 3}
+    assert queue._surroundings.counters.dropped == {"maxlen": 3}
 
 
 @pytest.mark.parametrize(("bodies", "refused"), [((b"1", b"2"), b"3"), ((b"4444",), b"5"), ((), b"55555")])

@@ -5,6 +5,7 @@ import pytest
 from core.client import Client
 from core.model.errors import Limit
 from core.model.message import plain_message
+from core.queueing.credit import Credit
 from core.queueing.queue import REJECT_PUBLISH
 from core.queueing.transaction import ACCEPT, BYTES_LIMIT, DISCARD, OPERATIONS_LIMIT, REQUEUE, Transaction
 from tests.core.parts import Holder, a_broker, a_client, run
@@ -46,15 +47,48 @@ def test_settlements_are_done_at_the_commit() -> None:
     assert client.counters.dropped == {"rejected": 1}
 
 
-def test_a_refusal_is_told_and_keeps_nothing_else_from_happening() -> None:
+def test_a_refusal_is_told_and_nothing_happens() -> None:
     client = a_client()
-    transaction = client.begin()
     full, free = client.declare_queue("full"), client.declare_queue("free")
-    full.limit_entries, full.overflow = 0, REJECT_PUBLISH
-    add(client, transaction, "full", b"1")
-    add(client, transaction, "free", b"2")
+    full.limit_entries, full.overflow = 2, REJECT_PUBLISH
+    add(client, transaction := client.begin(), "full", b"1")
+    add(client, transaction, "full", b"2")
+    assert client.commit(transaction)
+    free.take(plain_message(client.target("", "free").address, b"3"))
+    entry = free.get()
+    assert entry is not None
+    add(client, transaction := client.begin(), "free", b"4")
+    add(client, transaction, "full", b"5")
+    transaction.settle(entry, ACCEPT)
     assert not client.commit(transaction)
-    assert (full.ready_count, free.ready_count) == (0, 1)
+    assert (full.ready_count, free.ready_count, free.unsettled_count) == (2, 0, 1)
+    assert client.counters.published == 2
+
+
+def test_the_share_of_each_queue_counts_as_a_whole() -> None:
+    client = a_client()
+    queue = client.declare_queue("q")
+    queue.limit_entries, queue.limit_bytes, queue.overflow = 3, 5, REJECT_PUBLISH
+    for bodies, fits in (([b"1", b"2", b"3", b"4"], False), ([b"123", b"456"], False), ([b"123", b"45"], True)):
+        transaction = client.begin()
+        for body in bodies:
+            add(client, transaction, "q", body)
+        assert client.commit(transaction) is fits
+    assert queue.ready_count == 2
+
+
+@pytest.mark.parametrize(("credit", "shared", "fits"), [(2, 5, True), (1, 5, False), (5, 1, False)])
+def test_what_a_consumer_takes_at_once_needs_no_room(credit: int, shared: int, fits: bool) -> None:
+    client, consumer = a_client(), Holder(credit=credit)
+    consumer.shared = Credit(shared)
+    queue = client.declare_queue("q")
+    queue.limit_entries, queue.overflow = 0, REJECT_PUBLISH
+    client.consume("q", consumer)
+    transaction = client.begin()
+    add(client, transaction, "q", b"1")
+    add(client, transaction, "q", b"2")
+    assert client.commit(transaction) is fits
+    assert consumer.bodies == [b"1", b"2"] * fits
 
 
 def test_an_unroutable_message_is_counted_at_the_commit() -> None:

@@ -1,10 +1,13 @@
 """The exchange types, bindings between exchanges, groups of sinks, and the bounds of the caches."""
 
+from decimal import Decimal
+
 import pytest
 
 from core.model.errors import Invalid, Mismatch
 from core.model.message import Message, plain_message
 from core.model.properties import Headers, Native, Properties, Timestamp
+from core.model.widths import Long
 from core.routing.binding import Binding
 from core.routing.exchange import CACHED_KEY_LIMIT, Exchange
 from core.routing.exchanges.headers import MODES, check_arguments, matches
@@ -110,7 +113,29 @@ def test_equal_bindings_are_one_binding() -> None:
         ({"x-match": "all-with-x"}, {"x-match": "all-with-x"}, True),
         ({"a": 1}, {"a": True}, False),
         ({"a": True}, {"a": True}, True),
-        ({"a": 1}, {"a": 1.0}, False),
+        ({"a": True}, {"a": 1}, False),
+        ({"a": True}, {"a": "true"}, False),
+        ({"a": 1}, {"a": 1.0}, True),
+        ({"a": 1.0}, {"a": 1}, True),
+        ({"a": 1}, {"a": Long(1)}, True),
+        ({"a": 5}, {"a": Timestamp(5)}, True),
+        ({"a": Timestamp(5)}, {"a": 5.0}, True),
+        ({"a": "x"}, {"a": b"x"}, True),
+        ({"a": b"x"}, {"a": "x"}, True),
+        ({"a": b"\xff"}, {"a": b"\xff"}, True),
+        ({"a": b"\xff"}, {"a": "x"}, False),
+        ({"a": Decimal(1)}, {"a": 1}, False),
+        ({"a": 1}, {"a": Decimal(1)}, False),
+        ({"a": Decimal("1.5")}, {"a": Decimal("1.5")}, True),
+        ({"a": [1]}, {"a": [1.0]}, False),
+        ({"a": [1]}, {"a": [True]}, False),
+        ({"a": ["x"]}, {"a": [b"x"]}, False),
+        ({"a": [1, "x"]}, {"a": [1, "x"]}, True),
+        ({"a": {"b": 1}}, {"a": {"b": 1}}, True),
+        ({"a": {"b": 1}}, {"a": "b"}, False),
+        ({"a": []}, {"a": ""}, False),
+        ({"a": "undefined"}, {"a": None}, False),
+        ({"a": 5}, {"a": None}, False),
         ({"a": 1}, {"a": "1"}, False),
         ({"a": 1}, {"a": 2**40}, False),
         ({"a": Timestamp(5)}, {"a": Timestamp(5)}, True),
@@ -265,12 +290,12 @@ def test_all_exchanges_together_remember_no_more_keys_than_their_limit() -> None
     for exchange in exchanges:
         for number in range(KEYS_LIMIT):
             exchange.route(plain_message(exchange.address(f"key.{number}"), b""))
-        assert sum(len(each._addresses) + len(each._routes) for each in exchanges) == vhost._memory.keys
-        assert vhost._memory.keys <= ALL_KEYS_LIMIT
+        assert sum(len(each._addresses) + len(each._routes) for each in exchanges) == vhost._site.memory.keys
+        assert vhost._site.memory.keys <= ALL_KEYS_LIMIT
     for exchange in exchanges:
         vhost.remove_exchange(exchange)
-    assert vhost._memory.keys == 0
-    assert not vhost._memory._holders
+    assert vhost._site.memory.keys == 0
+    assert not vhost._site.memory._holders
 
 
 def test_what_a_binding_changes_is_no_longer_counted_as_remembered() -> None:
@@ -278,11 +303,11 @@ def test_what_a_binding_changes_is_no_longer_counted_as_remembered() -> None:
     topics = vhost.exchange("amq.topic")
     send(topics, "a.b")
     send(topics, "a.c")
-    assert vhost._memory.keys == 4
+    assert vhost._site.memory.keys == 4
     bind(vhost, topics, Recorder(), "a.b")
-    assert vhost._memory.keys == 3
+    assert vhost._site.memory.keys == 3
     bind(vhost, topics, Recorder(), "#")
-    assert vhost._memory.keys == 2, "the addresses stay"
+    assert vhost._site.memory.keys == 2, "the addresses stay"
 
 
 def test_long_keys_are_routed_and_not_kept() -> None:

@@ -1,9 +1,10 @@
-"""Fixtures: a broker without sockets, and one client of it."""
+"""Fixtures: a broker without sockets, and one client of it at different points of its way."""
 
 import pytest
 
-from tests.protocols.amqp.peer import AmqpPeer
-from tests.protocols.world import World
+from protocols.amqp.connection import AmqpConnection
+from tests.protocols.amqp.peer import PROTOCOL_HEADER, AmqpPeer
+from tests.protocols.world import Wire, World
 
 
 @pytest.fixture
@@ -17,3 +18,16 @@ def peer(world: World) -> AmqpPeer:
     peer = AmqpPeer(world)
     peer.queue("q")
     return peer
+
+
+@pytest.fixture
+def wire(world: World) -> Wire[AmqpConnection]:
+    """A client that has said nothing yet."""
+    return world.connect(AmqpConnection)
+
+
+@pytest.fixture
+def greeted(wire: Wire[AmqpConnection]) -> Wire[AmqpConnection]:
+    """A client that has been greeted with connection.start."""
+    wire.send(PROTOCOL_HEADER)
+    return wire

@@ -125,6 +125,14 @@ class AmqpPeer:
         return answer.message_count or 0, answer.consumer_count or 0
 
 
+def a_peer_with_a_message() -> AmqpPeer:
+    """Return a client with the queue `q`, which is its channel's current one, and a message in it."""
+    peer = AmqpPeer(World())
+    peer.queue("q", arguments={"x-max-length": 5})
+    peer.publish("", "q", b"x")
+    return peer
+
+
 def login(username: str = "guest", password: str = "guest", **properties: Any) -> bytes:
     """Return a connection.start-ok of mechanism PLAIN."""
     response = f"\0{username}\0{password}"
@@ -181,3 +189,11 @@ def closed(peer: AmqpPeer, *sent: Any) -> tuple[type, int, str, int, int]:
     answer = peer.send(*sent)[-1]
     assert isinstance(answer, (commands.Channel.Close, commands.Connection.Close)), answer
     return type(answer), answer.reply_code or 0, answer.reply_text, answer.class_id or 0, answer.method_id or 0
+
+
+def closing(data: bytes) -> tuple[int, str, int, int]:
+    """Return what the one connection.close in `data` says: code, text, class and method id."""
+    ((channel, close),) = decoded(data)
+    assert isinstance(close, commands.Connection.Close), close
+    assert channel == 0
+    return close.reply_code or 0, close.reply_text, close.class_id or 0, close.method_id or 0

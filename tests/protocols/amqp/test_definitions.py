@@ -53,8 +53,8 @@ def test_a_queue_without_a_name_gets_one_and_is_the_current_one(world: World, pe
     assert peer.consume("") == []
     peer.send(commands.Queue.Unbind(queue="", exchange="amq.direct", routing_key=""))
     assert peer.publish("amq.direct", name, b"x") == []
-    cancel, answer = peer.send(commands.Queue.Delete(queue=""))
-    assert (type(cancel), type(answer)) == (commands.Basic.Cancel, commands.Queue.DeleteOk)
+    answer, cancel = peer.send(commands.Queue.Delete(queue=""))
+    assert (type(answer), type(cancel)) == (commands.Queue.DeleteOk, commands.Basic.Cancel)
     assert name not in world.broker.vhosts["/"].queues
 
 

@@ -82,6 +82,33 @@ def test_a_refused_publish_fails_the_commit(peer: AmqpPeer) -> None:
     assert (close.reply_code, close.reply_text) == (406, "PRECONDITION_FAILED - partial tx completion")
 
 
+def test_a_commit_that_fails_has_done_nothing(peer: AmqpPeer) -> None:
+    """RabbitMQ has given the other queues their messages by then."""
+    peer.queue("full", arguments={"x-max-length": 2, "x-overflow": "reject-publish"})
+    peer.consume("q")
+    before = peer.counts("q")
+    peer.send(Basic.Ack(1))
+    for key in ("q", "full", "full", "full"):
+        peer.publish("", key, b"x")
+    peer.publish("", "nowhere", b"x", mandatory=True)
+    (close,) = peer.send(Tx.Commit())
+    assert (close.reply_code, close.class_id, close.method_id) == (406, 90, 20)
+    peer.send(commands.Channel.CloseOk(), commands.Channel.Open())
+    assert before == (0, 1)
+    assert peer.counts("full") == (0, 0)
+    assert peer.counts("q") == (2, 0)  # what was acknowledged is ready again, and nothing is new
+
+
+def test_a_mandatory_message_is_routed_once(peer: AmqpPeer) -> None:
+    peer.send(commands.Exchange.Declare(exchange="r", exchange_type="x-random", nowait=True))
+    for name in ("r1", "r2"):
+        peer.queue(name)
+        peer.send(commands.Queue.Bind(queue=name, exchange="r", nowait=True))
+    peer.publish("r", "", b"x", mandatory=True)
+    peer.call(Tx.Commit(), Tx.CommitOk)
+    assert peer.counts("r1")[0] + peer.counts("r2")[0] == 1
+
+
 def test_selecting_twice_changes_nothing(peer: AmqpPeer) -> None:
     peer.publish("", "q", b"2")
     peer.call(Tx.Select(), Tx.SelectOk)

@@ -12,9 +12,9 @@ class SlowOutlet(ReadOutlet):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.asked: list[tuple[str, bytes]] = []
+        self.asked: list[tuple[str, bytes | None]] = []
 
-    def login(self, connection: Connection, username: str, password: bytes) -> None:
+    def login(self, connection: Connection, username: str, password: bytes | None) -> None:
         self.asked.append((username, password))
 
 

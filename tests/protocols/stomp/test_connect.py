@@ -16,9 +16,9 @@ class LateOutlet(ReadOutlet):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.asked: list[tuple[Connection, str, bytes]] = []
+        self.asked: list[tuple[Connection, str, bytes | None]] = []
 
-    def login(self, connection: Connection, username: str, password: bytes) -> None:
+    def login(self, connection: Connection, username: str, password: bytes | None) -> None:
         self.asked.append((connection, username, password))
 
 

@@ -35,9 +35,9 @@ def test_a_queue_takes_the_arguments_of_the_frame_that_declares_it(world: World)
 
 
 def test_an_argument_that_would_have_no_effect_is_refused(world: World) -> None:
-    (error,) = StompPeer(world).send("/queue/q", b"x", **{"x-message-ttl": "1000"})
+    (error,) = StompPeer(world).send("/queue/q", b"x", **{"x-queue-type": "stream"})
     assert (error.command, error["message"]) == ("ERROR", "not_implemented")
-    assert error.body == b"NOT_IMPLEMENTED - arg 'x-message-ttl' for queue 'q' in vhost '/' is not supported"
+    assert error.body == b"NOT_IMPLEMENTED - arg 'x-queue-type: stream' for queue 'q' in vhost '/' is not supported"
     assert "q" not in world.broker.vhosts["/"].queues
 
 

@@ -183,6 +183,17 @@ def test_a_full_queue_refuses_a_commit(world: World) -> None:
     refused(peer.say("COMMIT", {"transaction": "t", "receipt": "r"}), "Message refused")
 
 
+def test_a_commit_that_is_refused_has_done_nothing(world: World) -> None:
+    peer, messages = holding(world)
+    peer.send("/queue/full", transaction="t")
+    peer.ack(messages[0], transaction="t")
+    full = world.broker.vhosts["/"].queues["full"]
+    full.limit_entries, full.overflow = 0, REJECT_PUBLISH
+    refused(peer.say("COMMIT", {"transaction": "t"}), "Message refused")
+    assert left(world) == (4, 0)
+    assert full.ready_count == 0
+
+
 def test_open_transactions_have_a_limit(world: World) -> None:
     peer = begun(world)
     for number in range(TRANSACTIONS_LIMIT - 1):

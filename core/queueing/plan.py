@@ -1,0 +1,81 @@
+"""What the arguments of a declare make of a queue, and whether another declare means the same."""
+
+from core.model.arguments import (
+    CLASSIC,
+    DEAD_LETTER_EXCHANGE,
+    DEAD_LETTER_ROUTING_KEY,
+    DELIVERY_LIMIT,
+    EXPIRES,
+    KNOWN,
+    MAX_LENGTH,
+    MAX_LENGTH_BYTES,
+    MAX_PRIORITY,
+    MESSAGE_TTL,
+    OVERFLOW,
+    QUEUE_TYPE,
+    QUORUM,
+    REFUSE_WHEN_FULL,
+    REFUSE_WHEN_FULL_DLX,
+    SINGLE_ACTIVE_CONSUMER,
+)
+from core.model.equivalence import check_arguments, check_same
+from core.model.errors import Locked
+from core.model.properties import Headers
+from core.queueing.credit import UNLIMITED
+from core.queueing.dead_letters import DeadLettering
+from core.queueing.home import Home
+from core.queueing.lifetime import Lifetime
+from core.queueing.priority_backlog import PriorityBacklog
+from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX, Queue
+from core.queueing.surroundings import Surroundings
+from core.timers import NEVER
+
+
+def plan(queue: Queue, arguments: Headers, home: Home, surroundings: Surroundings) -> None:
+    """Set up a new queue, which has neither entries nor consumers yet. The arguments were checked."""
+    queue.arguments = arguments
+    queue.limit_entries = arguments.get(MAX_LENGTH, UNLIMITED)
+    queue.limit_bytes = arguments.get(MAX_LENGTH_BYTES, UNLIMITED)
+    queue.overflow = _overflow(arguments)
+    queue.ttl_s = arguments[MESSAGE_TTL] / 1000 if MESSAGE_TTL in arguments else NEVER
+    queue.single_active = arguments.get(SINGLE_ACTIVE_CONSUMER, False)
+    queue.counts_deliveries = arguments.get(QUEUE_TYPE) == QUORUM
+    limit = arguments.get(DELIVERY_LIMIT)
+    if isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0:  # RabbitMQ checks nothing here
+        queue.delivery_limit = limit
+    highest = arguments.get(MAX_PRIORITY, 0)
+    if highest:
+        queue.backlog = PriorityBacklog(surroundings.usage, highest)
+    exchange = arguments.get(DEAD_LETTER_EXCHANGE)
+    if exchange is not None:
+        queue.dead_lettering = DeadLettering(home, queue.name, exchange, arguments.get(DEAD_LETTER_ROUTING_KEY))
+    idle_ms = arguments.get(EXPIRES)
+    if idle_ms is not None:
+        queue.lifetime = Lifetime(queue, home, surroundings.timers, idle_ms / 1000)
+        queue.used()
+
+
+def _overflow(arguments: Headers) -> int:
+    overflow = arguments.get(OVERFLOW)
+    if overflow == REFUSE_WHEN_FULL:
+        return REJECT_PUBLISH
+    return REJECT_PUBLISH_DLX if overflow == REFUSE_WHEN_FULL_DLX else DROP_HEAD
+
+
+def check_same_queue(what: str, queue: Queue, durable: bool, auto_delete: bool, arguments: Headers) -> None:
+    """Raise Mismatch unless the queue that exists is the one that a declare describes.
+
+    Only arguments that mean something to its type are compared.
+    """
+    check_same("durable", what, durable, queue.durable)
+    check_same("auto_delete", what, auto_delete, queue.auto_delete)
+    check_arguments(KNOWN[queue.arguments.get(QUEUE_TYPE, CLASSIC)], what, arguments, queue.arguments)
+
+
+def check_may_be_fetched_from(queue: Queue, vhost: str) -> None:
+    """Refuse a single fetch where RabbitMQ does."""
+    if queue.single_active and queue.counts_deliveries:
+        raise Locked(
+            f"cannot obtain access to locked queue '{queue.name}' in vhost '{vhost}'. "
+            "basic.get operations are not supported by quorum queues with single active consumer"
+        )
