@@ -105,10 +105,10 @@ def _command() -> tuple[list[str], dict[str, str]]:
 
 
 class BrokerProcess:
-    """One broker of our own, with its configuration and log in `folder`."""
+    """One broker of our own, with its configuration and log in `folder`; with `ports` it listens where another did."""
 
-    def __init__(self, folder: Path, more: str = "", *, first: str = "") -> None:
-        ports = dict(zip(PROTOCOLS, free_ports(len(PROTOCOLS)), strict=True))
+    def __init__(self, folder: Path, more: str = "", *, first: str = "", ports: dict[str, int] | None = None) -> None:
+        ports = ports or dict(zip(PROTOCOLS, free_ports(len(PROTOCOLS)), strict=True))
         self.endpoint = Endpoint("127.0.0.1", ports, "guest", "guest", named=False)
         self.log_path = folder / "broker.log"
         config = folder / "dragoman.toml"

@@ -7,9 +7,11 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
 from interop.broker import FORWARDING, BrokerProcess, Endpoint, running_endpoint
 from interop.clients import Connect, Driver
+from interop.clients.pika_client import connect as connect_pika
 
 D = TypeVar("D", bound=Driver)
 
@@ -55,3 +57,14 @@ def connect(endpoint: Endpoint) -> Iterator[Connect]:
         # A test may have ended the connection; whether the broker still works is for the canary to say.
         with suppress(Exception):
             driver.close()
+
+
+@pytest.fixture
+def channel(endpoint: Endpoint) -> Iterator[BlockingChannel]:
+    """A channel of pika's on which every publish waits for its confirm."""
+    connection = connect_pika(endpoint)
+    channel = connection.channel()
+    channel.confirm_delivery()
+    yield channel
+    if connection.is_open:
+        connection.close()

@@ -41,9 +41,13 @@ class RawSocket:
 
     def read(self, count: int) -> bytes:
         """Return exactly that many bytes; AssertionError when the stream ends before."""
-        while len(self._buffer) < count:
-            data = self._receive()
-            assert data, f"the stream ends after {self._buffer!r}"
+        taken = self.read_or_end(count)
+        assert len(taken) == count, f"the stream ends after {taken!r}"
+        return taken
+
+    def read_or_end(self, count: int) -> bytes:
+        """Return that many bytes, or what there is when the stream ends before."""
+        while len(self._buffer) < count and (data := self._receive()):
             self._buffer += data
         taken, self._buffer = self._buffer[:count], self._buffer[count:]
         return taken

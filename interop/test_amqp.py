@@ -1,6 +1,5 @@
 """AMQP 0-9-1 as pika sees it: publishing, fetching and settling."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pika
@@ -14,17 +13,6 @@ from interop.clients.driver import ANSWER_LIMIT_S
 from interop.clients.pika_client import connect as connect_pika
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
-
-
-@pytest.fixture
-def channel(endpoint: Endpoint) -> Iterator[BlockingChannel]:
-    """A channel on which every publish waits for its confirm."""
-    connection = connect_pika(endpoint)
-    channel = connection.channel()
-    channel.confirm_delivery()
-    yield channel
-    if connection.is_open:
-        connection.close()
 
 
 def deliveries(channel: BlockingChannel, queue: str, count: int, *, prefetch: int = 0) -> list[tuple[Any, bytes]]:

@@ -1,0 +1,1 @@
+"""A Celery application: its tasks, and the worker process that runs them."""
