@@ -11,10 +11,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from core.broker import MESSAGE_LIMIT_BYTES
+from core.broker import MESSAGE_LIMIT_BYTES, SESSION_EXPIRY_LIMIT_S
 from core.model.names import DEFAULT_VHOST
 from core.queueing.usage import MEMORY_LIMIT_BYTES
 from gateway.config_errors import ConfigError, Problem, problems_of
+from gateway.origins import parse_origin
 from gateway.patterns import compile_pattern
 from gateway.values import (
     check_entity_name,
@@ -29,8 +30,11 @@ GUEST: Final = "guest"
 CONNECTIONS_LIMIT: Final = 50_000  # unless configured
 MEMORY_LEAST_BYTES: Final = 1 << 20
 BUSY_POLL_MOST_US: Final = 5_000  # a reactor that hears nothing for so long sleeps in any case
+SESSION_EXPIRY_MOST_S: Final = 0xFFFF_FFFE  # what a client of MQTT 5.0 can be told; one more means never
+KEEP_ALIVE_MOST_S: Final = 65_535
 MESSAGE_MOST_BYTES: Final = 512 << 20  # RabbitMQ's upper bound of max_message_size
 TLS_NOISE: Final = re.compile(r"^\[.*?\] | \(_ssl\.c:\d+\)$")  # OpenSSL's symbols around the reason
+OPENED_BY_PAGES: Final = ("websocket", "auto")  # listeners that speak HTTP
 LISTENERS_BY_DEFAULT: Final = (
     ("amqp", "127.0.0.1:5672"),
     ("mqtt", "127.0.0.1:1883"),
@@ -87,10 +91,11 @@ class Table(BaseModel):
 class Listener(Table):
     """`[[listener]]`: an address where clients of one protocol, or of any (`auto`), connect."""
 
-    protocol: Literal["amqp", "mqtt", "stomp", "auto"]
+    protocol: Literal["amqp", "mqtt", "stomp", "websocket", "auto"]
     address: Annotated[str, AfterValidator(_checked_address)]
     certificate: FilePath | None = None
     key: FilePath | None = None
+    origins: list[Annotated[str, AfterValidator(parse_origin)]] = []
 
     @property
     def host(self) -> str:
@@ -114,6 +119,8 @@ class Limits(Table):
     memory_bytes: Annotated[Size, Field(ge=MEMORY_LEAST_BYTES)] = MEMORY_LIMIT_BYTES
     message_bytes: Annotated[Size, Field(ge=1, le=MESSAGE_MOST_BYTES)] = MESSAGE_LIMIT_BYTES
     connections: Annotated[int, Field(ge=1)] = CONNECTIONS_LIMIT
+    session_expiry_s: Annotated[int, Field(ge=1, le=SESSION_EXPIRY_MOST_S)] = SESSION_EXPIRY_LIMIT_S
+    keep_alive_s: Annotated[int, Field(ge=0, le=KEEP_ALIVE_MOST_S)] = 0
 
 
 class Latency(Table):
@@ -249,6 +256,9 @@ def _wrong_listeners(config: Config) -> list[Problem]:
             problems.append(Problem((*at, here), f"is missing: {other} needs it"))
         elif listener.certificate is not None and listener.key is not None:
             problems.extend(_wrong_files(at, listener.certificate, listener.key))
+        if listener.origins and listener.protocol not in OPENED_BY_PAGES:
+            reason = f"is for web pages, which connect to {' or '.join(OPENED_BY_PAGES)} only"
+            problems.append(Problem((*at, "origins"), reason))
     return problems
 
 

@@ -8,25 +8,24 @@ from core.timers import NEVER
 from gateway.filters import TlsFilter
 from gateway.link import Link
 from gateway.machines import MACHINES
+from gateway.origins import Origins
+from gateway.websocket_opening import WebSocketOpening
 from protocols.connection import NOWHERE, Connection, Outlet, Peer
 from protocols.detect import HTTP, TLS, UNDECIDED, detect
 
 AUTO: Final = "auto"
 SHOWN_BYTES: Final = 16  # of a start that is nobody's, in the log
 
-_HTTP_BODY: Final = b"This port speaks AMQP 0-9-1, MQTT and STOMP, and no HTTP.\n"
-_HTTP_ANSWER: Final = (
-    b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(_HTTP_BODY), _HTTP_BODY)
-)
-
 
 class Detecting(Connection):
     """A connection that has not shown its protocol yet. It stays within the time for the handshake that follows."""
 
-    def __init__(self, broker: Broker, outlet: Outlet, peer: Peer, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, broker: Broker, outlet: Outlet, peer: Peer, context: ssl.SSLContext | None, origins: Origins
+    ) -> None:
         super().__init__(broker, outlet, peer, AUTO)
         self._context = context  # for TLS, which is understood beside the plain protocols where there is a certificate
+        self._origins = origins  # of web pages that may open a WebSocket
         self._start = b""
 
     def receive(self, data: bytes) -> None:
@@ -39,13 +38,12 @@ class Detecting(Connection):
         if protocol == UNDECIDED:
             return
         if protocol in MACHINES:
-            self._give_way(protocol, start)
+            self._give_way(MACHINES[protocol](self.broker, self.outlet, self.peer), start)
+        elif protocol == HTTP:
+            self._give_way(WebSocketOpening(self.broker, self.outlet, self.peer, self._origins), start)
         elif protocol == TLS and self._context is not None and not self.peer.encrypted:
             self.peer.encrypted = True
             self._link.add_filter(TlsFilter(self._context), start)
-        elif protocol == HTTP:
-            self.write(_HTTP_ANSWER)
-            self._refuse("HTTP, which this port does not speak")
         elif protocol == TLS:
             self._refuse("TLS inside TLS" if self.peer.encrypted else "TLS, for which this port has no certificate")
         else:
@@ -56,9 +54,8 @@ class Detecting(Connection):
         assert isinstance(self.outlet, Link)
         return self.outlet
 
-    def _give_way(self, protocol: str, start: bytes) -> None:
+    def _give_way(self, machine: Connection, start: bytes) -> None:
         link = self._link
-        machine = MACHINES[protocol](self.broker, link, self.peer)
         machine.deadline = min(machine.deadline, self.deadline)  # counted from the accept
         self.deadline = NEVER
         self.outlet = NOWHERE

@@ -18,8 +18,10 @@ from gateway import config as configuration
 from gateway.detecting import AUTO, Detecting
 from gateway.filters import Filter, TlsFilter
 from gateway.machines import MACHINES
+from gateway.origins import Origins
 from gateway.reactor import Acceptor, Machine, Reactor
 from gateway.tls import server_context
+from gateway.websocket_opening import WEBSOCKET, WebSocketOpening
 from protocols.connection import Connection, Outlet, Peer
 
 BACKLOG: Final = 4096  # connections that the kernel keeps until they are accepted
@@ -27,6 +29,7 @@ ACCEPTS_LIMIT: Final = 64  # in one turn
 HANDSHAKES_LIMIT: Final = 16_384  # connections that have not logged in; others wait in the backlog
 PAUSE_S: Final = 0.1  # of accepting, when that limit is reached or the system has no descriptors left
 COMPLAINT_EVERY_S: Final = 10.0  # about being full, however many are turned away
+SAME_HOST: Final = Origins([])
 
 log = structlog.get_logger("dragoman.listeners")
 
@@ -55,13 +58,15 @@ class Door(Acceptor):
         protocol: str,
         connections_limit: int,
         context: ssl.SSLContext | None = None,
+        origins: Origins = SAME_HOST,
     ) -> None:
         host, port = sock.getsockname()[:2]
         self.listening = Listening(protocol, host, port, encrypted=context is not None)
         self._reactor = reactor
         self._socket = sock
         self._context = context
-        self._machine: Machine = self._detecting if protocol == AUTO else MACHINES[protocol]
+        self._origins = origins
+        self._machine: Machine = self._machine_for(protocol)
         self._connections_limit = connections_limit
         self._complained_at = -COMPLAINT_EVERY_S
         self._pause = Pause(self)
@@ -112,8 +117,16 @@ class Door(Acceptor):
         peer = Peer(shown(address), loopback=is_loopback(address[0]), encrypted=encrypted)
         self._reactor.add(sock, peer, self._machine, filters)
 
+    def _machine_for(self, protocol: str) -> Machine:
+        if protocol == AUTO:
+            return self._detecting
+        return self._opening if protocol == WEBSOCKET else MACHINES[protocol]
+
     def _detecting(self, broker: Broker, outlet: Outlet, peer: Peer) -> Connection:
-        return Detecting(broker, outlet, peer, self._context)
+        return Detecting(broker, outlet, peer, self._context, self._origins)
+
+    def _opening(self, broker: Broker, outlet: Outlet, peer: Peer) -> Connection:
+        return WebSocketOpening(broker, outlet, peer, self._origins)
 
     def _wait_a_moment(self, event: str, why: str) -> None:
         self._complain(event, why)
@@ -164,7 +177,8 @@ def open_doors(listeners: list[configuration.Listener], reactor: Reactor, connec
         for listener in listeners:
             context = _context(listener)
             for sock in _open_sockets(listener):
-                doors.append(Door(reactor, sock, listener.protocol, connections_limit, context))
+                origins = Origins(listener.origins)
+                doors.append(Door(reactor, sock, listener.protocol, connections_limit, context, origins))
                 doors[-1].open()
     except ListenError:
         for door in doors:

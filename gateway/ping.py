@@ -21,6 +21,11 @@ MQTT_CONNECT: Final = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"  # clean s
 MQTT_CONNACK: Final = b"\x20\x02"  # with whatever return code
 STOMP_CONNECT: Final = b"CONNECT\naccept-version:1.2\nhost:/\n\n\x00"
 STOMP_ANSWERS: Final = (b"CONNECTED", b"ERROR")
+WEBSOCKET_REQUEST: Final = (
+    b"GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ZHJhZ29tYW4gcGluZyAhIQ==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
+)
+WEBSOCKET_ANSWER: Final = b"HTTP/1.1 101 "
 
 # What to say, and how an answer begins.
 PROBES: Final[dict[str, tuple[bytes, tuple[bytes, ...]]]] = {
@@ -28,6 +33,7 @@ PROBES: Final[dict[str, tuple[bytes, tuple[bytes, ...]]]] = {
     "auto": (AMQP_HEADER, (AMQP_START,)),
     "mqtt": (MQTT_CONNECT, (MQTT_CONNACK,)),
     "stomp": (STOMP_CONNECT, STOMP_ANSWERS),
+    "websocket": (WEBSOCKET_REQUEST, (WEBSOCKET_ANSWER,)),
 }
 
 
