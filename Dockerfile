@@ -22,7 +22,7 @@ ENV PATH=/opt/dragoman/bin:$PATH PYTHONUNBUFFERED=1
 USER dragoman
 WORKDIR /var/lib/dragoman
 VOLUME /var/lib/dragoman
-EXPOSE 5670 5672 1883 61613
+EXPOSE 5670 5672 1883 61613 15675
 HEALTHCHECK --interval=10s --timeout=5s --start-period=5s CMD ["dragoman", "ping", "--config", "/etc/dragoman/dragoman.toml"]
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["dragoman"]

@@ -13,6 +13,7 @@ from core.timers import Clock
 from core.vhost import VirtualHost
 
 ALARM_END: Final = 0.8  # of the memory limit, so that publishers are not stopped and let go at every message
+SESSION_EXPIRY_LIMIT_S: Final = 7 * 24 * 3_600  # after the end of an MQTT session's last connection, unless configured
 MESSAGE_LIMIT_BYTES: Final = 128 << 20  # of one body, unless configured; RabbitMQ 3.10's max_message_size
 
 
@@ -29,6 +30,8 @@ class Broker:
         version: str = "0",
         memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
         message_limit_bytes: int = MESSAGE_LIMIT_BYTES,
+        session_expiry_limit_s: int = SESSION_EXPIRY_LIMIT_S,
+        keep_alive_limit_s: int = 0,
     ) -> None:
         self.unique = unique
         self.version = version  # what clients are told
@@ -37,6 +40,8 @@ class Broker:
         self.timers = self.surroundings.timers
         self.counters = self.surroundings.counters
         self.message_limit_bytes = message_limit_bytes
+        self.session_expiry_limit_s = session_expiry_limit_s
+        self.keep_alive_limit_s = keep_alive_limit_s  # that a client may ask for where it can be told; 0 for none
         self.users: dict[str, User] = {}
         self.vhosts: dict[str, VirtualHost] = {}
         self.stopping = False

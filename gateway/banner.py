@@ -55,7 +55,11 @@ def _hint(config: Config, item: Listening) -> str:
     if item.protocol == "stomp":
         trust = " --ssl --ssl-ca-file CA.pem" if item.encrypted else ""
         return f"stomp -H {host} -P {item.port}{trust} -U {user} -W {password}"
-    return "any of the three: the first bytes tell which"
+    if item.protocol == "websocket":
+        scheme = "wss" if item.encrypted else "ws"
+        at = f"{scheme}://{shown((host, item.port))}"
+        return f"{at}/mqtt or {at}/stomp"
+    return "any of the three, and WebSocket: the first bytes tell which"
 
 
 def _remarks(config: Config, listening: Sequence[Listening]) -> list[str]:

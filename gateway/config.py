@@ -10,12 +10,13 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
-from core.broker import MESSAGE_LIMIT_BYTES
+from core.broker import MESSAGE_LIMIT_BYTES, SESSION_EXPIRY_LIMIT_S
 from core.model.names import DEFAULT_VHOST
 from core.queueing.usage import MEMORY_LIMIT_BYTES
 from gateway.certificates import COMMON_NAME
 from gateway.config_checks import contradictions
 from gateway.config_errors import ConfigError, Problem, problems_of
+from gateway.origins import parse_origin
 from gateway.patterns import compile_pattern
 from gateway.values import (
     check_entity_name,
@@ -31,6 +32,8 @@ GUEST: Final = "guest"
 CONNECTIONS_LIMIT: Final = 50_000  # unless configured
 MEMORY_LEAST_BYTES: Final = 1 << 20
 BUSY_POLL_MOST_US: Final = 5_000  # a reactor that hears nothing for so long sleeps in any case
+SESSION_EXPIRY_MOST_S: Final = 0xFFFF_FFFE  # what a client of MQTT 5.0 can be told; one more means never
+KEEP_ALIVE_MOST_S: Final = 65_535
 MESSAGE_MOST_BYTES: Final = 512 << 20  # RabbitMQ's upper bound of max_message_size
 CHANNEL_MOST: Final = 65_535  # a channel's number has two octets
 FRAME_MOST_BYTES: Final = 16 << 20  # a whole frame is held before its first octet is looked at
@@ -92,13 +95,14 @@ class Table(BaseModel):
 class Listener(Table):
     """`[[listener]]`: an address where clients of one protocol, or of any (`auto`), connect."""
 
-    protocol: Literal["amqp", "mqtt", "stomp", "auto"]
+    protocol: Literal["amqp", "mqtt", "stomp", "websocket", "auto"]
     address: Annotated[str, AfterValidator(_checked_address)]
     certificate: FilePath | None = None
     key: FilePath | None = None
     client_ca: FilePath | None = None
     client_certificate: Literal["required", "optional"] = "optional"
     certificate_user: Literal["common_name", "distinguished_name", "subject_alternative_name"] = COMMON_NAME
+    origins: list[Annotated[str, AfterValidator(parse_origin)]] = []
 
     @property
     def host(self) -> str:
@@ -122,6 +126,8 @@ class Limits(Table):
     memory_bytes: Annotated[Size, Field(ge=MEMORY_LEAST_BYTES)] = MEMORY_LIMIT_BYTES
     message_bytes: Annotated[Size, Field(ge=1, le=MESSAGE_MOST_BYTES)] = MESSAGE_LIMIT_BYTES
     connections: Annotated[int, Field(ge=1)] = CONNECTIONS_LIMIT
+    session_expiry_s: Annotated[int, Field(ge=1, le=SESSION_EXPIRY_MOST_S)] = SESSION_EXPIRY_LIMIT_S
+    keep_alive_s: Annotated[int, Field(ge=0, le=KEEP_ALIVE_MOST_S)] = 0
 
 
 class Amqp(Table):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gateway.config import Config, Listener
 
 TLS_NOISE: Final = re.compile(r"^\[.*?\] | \(_ssl\.c:\d+\)$")  # OpenSSL's symbols around the reason
+OPENED_BY_PAGES: Final = ("websocket", "auto")  # listeners that speak HTTP
 
 # Keys of a listener that mean nothing without another.
 NEEDS: Final = {
@@ -41,6 +42,9 @@ def _wrong_listeners(config: "Config") -> list[Problem]:
         if earlier != index and listener.port:
             problems.append(Problem((*at, "address"), f"{listener.address} is taken by listener[{earlier}] already"))
         problems.extend(_wrong_tls(at, listener))
+        if listener.origins and listener.protocol not in OPENED_BY_PAGES:
+            reason = f"is for web pages, which connect to {' or '.join(OPENED_BY_PAGES)} only"
+            problems.append(Problem((*at, "origins"), reason))
     return problems
 
 

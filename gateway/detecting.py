@@ -7,17 +7,12 @@ from core.timers import NEVER
 from gateway.link import Link
 from gateway.reactor import Machine
 from gateway.tls import Tls
+from gateway.websocket_opening import WEBSOCKET
 from protocols.connection import NOWHERE, Connection, Outlet, Peer
 from protocols.detect import HTTP, TLS, UNDECIDED, detect
 
 AUTO: Final = "auto"
 SHOWN_BYTES: Final = 16  # of a start that is nobody's, in the log
-
-_HTTP_BODY: Final = b"This port speaks AMQP 0-9-1, MQTT and STOMP, and no HTTP.\n"
-_HTTP_ANSWER: Final = (
-    b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    b"Content-Length: %d\r\n\r\n%s" % (len(_HTTP_BODY), _HTTP_BODY)
-)
 
 
 class Detecting(Connection):
@@ -44,12 +39,11 @@ class Detecting(Connection):
             self._refuse("no TLS, on a port where clients must show a certificate")
         elif protocol in self._machines:
             self._give_way(self._machines[protocol], start)
+        elif protocol == HTTP:
+            self._give_way(self._machines[WEBSOCKET], start)
         elif protocol == TLS and self._tls is not None and not self.peer.encrypted:
             self.peer.encrypted = True
             self._link.add_filter(self._tls.filter_for(self.peer), start)
-        elif protocol == HTTP:
-            self.write(_HTTP_ANSWER)
-            self._refuse("HTTP, which this port does not speak")
         elif protocol == TLS:
             self._refuse("TLS inside TLS" if self.peer.encrypted else "TLS, for which this port has no certificate")
         else:

@@ -25,6 +25,7 @@ class Filter:
     """One layer over the byte stream."""
 
     finished: bool = False  # the peer has ended the stream inside the filter
+    failed: bool = False  # a bug ends the connection: the good-bye may say so
 
     def received(self, data: bytes) -> bytes:
         """Return what `data` from the outside says to the inside; FilterError when it makes no sense."""
@@ -45,6 +46,7 @@ class FilterStack:
     def __init__(self, layers: tuple[Filter, ...]) -> None:
         self._layers = layers
         self.finished = False  # the peer has ended the stream inside one of them
+        self.failed = False
 
     def add(self, layer: Filter, data: bytes) -> bytes:
         """Put a filter inside the others and return what the inside receives of `data`, which was meant for it."""
@@ -68,6 +70,12 @@ class FilterStack:
         for layer in reversed(self._layers):
             data = layer.sending(data)
         return [data] if data else []
+
+    def fail(self) -> None:
+        """Learn that a bug ends the connection."""
+        self.failed = True
+        for layer in self._layers:
+            layer.failed = True
 
     def farewell(self) -> bytes:
         """Return the good-byes of all filters, the inner ones inside the outer ones."""

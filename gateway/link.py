@@ -219,6 +219,8 @@ class Link(Outlet):
     def failed(self, error: Exception) -> None:
         self._wiring.broker.counters.internal_errors += 1
         log.error("internal error", peer=self.peer.address, protocol=self.connection.protocol, exc_info=error)
+        if self._filters is not None:
+            self._filters.fail()
         self._broken = True
         self.wake()
 
@@ -280,8 +282,7 @@ class Link(Outlet):
                 self._send_from(outbox)
         elif parts:
             self._send_at_once(parts)
-        outbox = self._outbox
-        connection.sent(0 if outbox is None else outbox.size)
+        connection.sent(0 if self._outbox is None else self._outbox.size)
 
     def _send_at_once(self, parts: list[bytes]) -> None:
         """Send output that nothing is ahead of: the usual case, one call of the kernel for a whole batch.
@@ -367,7 +368,7 @@ class Link(Outlet):
         connection.outlet = NOWHERE
         self._wiring.broker.timers.forget(connection)
         self._outbox = None
-        if self._broken or self._heard_all:
+        if self._heard_all or (self._broken and (self._filters is None or not self._filters.failed)):
             self._close()
         else:
             self._linger()
@@ -380,7 +381,7 @@ class Link(Outlet):
             if self._filters is not None:
                 self._socket.send(self._filters.farewell())
             self._socket.shutdown(socket.SHUT_WR)
-        except OSError:
+        except Exception:  # noqa: BLE001 - reset, or a filter that cannot even say good-bye: closing is what is left
             self._close()
             return
         self._set_mask(READ)

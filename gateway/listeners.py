@@ -17,6 +17,7 @@ from gateway import config as configuration
 from gateway.detecting import AUTO, Detecting
 from gateway.filters import Filter
 from gateway.machines import machines
+from gateway.origins import Origins
 from gateway.reactor import Acceptor, Machine, Reactor
 from gateway.tls import Tls, server_context
 from protocols.connection import Connection, Outlet, Peer
@@ -161,11 +162,11 @@ def is_loopback(host: str) -> bool:
 def open_doors(config: configuration.Config, reactor: Reactor, connections_limit: int) -> list[Door]:
     """Open every listener of the configuration, or none: ListenError says which failed, and why."""
     doors: list[Door] = []
-    made = machines(config)
     try:
         for listener in config.listener:
             tls = _tls(listener)
             for sock in _open_sockets(listener):
+                made = machines(config, Origins(listener.origins))
                 doors.append(Door(reactor, sock, listener.protocol, made, connections_limit, tls))
                 doors[-1].open()
     except ListenError:

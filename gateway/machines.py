@@ -2,7 +2,9 @@
 
 from core.broker import Broker
 from gateway.config import Config
+from gateway.origins import Origins
 from gateway.reactor import Machine
+from gateway.websocket_opening import WEBSOCKET, WebSocketOpening
 from protocols.amqp.connection import AmqpConnection
 from protocols.amqp.handshake import Offer
 from protocols.connection import Connection, Outlet, Peer
@@ -10,8 +12,11 @@ from protocols.mqtt.connection import MqttConnection
 from protocols.stomp.connection import StompConnection
 
 
-def machines(config: Config) -> dict[str, Machine]:
-    """Return what makes the machine of each protocol, as the configuration wants them."""
+def machines(config: Config, origins: Origins) -> dict[str, Machine]:
+    """Return what makes the machine of each protocol, as the configuration wants them.
+
+    `origins`: the web pages that may open a WebSocket.
+    """
     offer = Offer(
         channel_max=config.amqp.channel_max,
         frame_max=config.amqp.frame_max,
@@ -22,4 +27,9 @@ def machines(config: Config) -> dict[str, Machine]:
     def amqp(broker: Broker, outlet: Outlet, peer: Peer) -> Connection:
         return AmqpConnection(broker, outlet, peer, offer)
 
-    return {"amqp": amqp, "mqtt": MqttConnection, "stomp": StompConnection}
+    inside: dict[str, Machine] = {"amqp": amqp, "mqtt": MqttConnection, "stomp": StompConnection}
+
+    def websocket(broker: Broker, outlet: Outlet, peer: Peer) -> Connection:
+        return WebSocketOpening(broker, outlet, peer, origins, inside)
+
+    return {**inside, WEBSOCKET: websocket}

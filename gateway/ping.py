@@ -23,6 +23,11 @@ STOMP_CONNECT: Final = b"CONNECT\naccept-version:1.2\nhost:/\n\n\x00"
 # How OpenSSL names the alert, in TLS 1.3 (RFC 8446 §6.2) and in TLS 1.2.
 CERTIFICATE_MISSED: Final = frozenset({"TLSV13_ALERT_CERTIFICATE_REQUIRED", "SSLV3_ALERT_HANDSHAKE_FAILURE"})
 STOMP_ANSWERS: Final = (b"CONNECTED", b"ERROR")
+WEBSOCKET_REQUEST: Final = (
+    b"GET /mqtt HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ZHJhZ29tYW4gcGluZyAhIQ==\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
+)
+WEBSOCKET_ANSWER: Final = b"HTTP/1.1 101 "
 
 # What to say, and how an answer begins.
 PROBES: Final[dict[str, tuple[bytes, tuple[bytes, ...]]]] = {
@@ -30,6 +35,7 @@ PROBES: Final[dict[str, tuple[bytes, tuple[bytes, ...]]]] = {
     "auto": (AMQP_HEADER, (AMQP_START,)),
     "mqtt": (MQTT_CONNECT, (MQTT_CONNACK,)),
     "stomp": (STOMP_CONNECT, STOMP_ANSWERS),
+    "websocket": (WEBSOCKET_REQUEST, (WEBSOCKET_ANSWER,)),
 }
 
 

@@ -86,6 +86,8 @@ def build_broker(config: Config, accounts: Accounts) -> Broker:
         version=VERSION,
         memory_limit_bytes=config.limits.memory_bytes,
         message_limit_bytes=config.limits.message_bytes,
+        session_expiry_limit_s=config.limits.session_expiry_s,
+        keep_alive_limit_s=config.limits.keep_alive_s,
     )
     broker.clock.now = trio.current_time()
     broker.clock.wall = time.time()

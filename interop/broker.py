@@ -1,7 +1,7 @@
 """The broker under test: where it listens, and how a process of it is started and stopped.
 
 The command comes from `DRAGOMAN_COMMAND` (split as a shell does), else it is `python -m gateway` run from the checkout.
-With `DRAGOMAN_HOST` set nothing is started: the broker there must listen on `DRAGOMAN_{AMQP,MQTT,STOMP,AUTO}_PORT`,
+With `DRAGOMAN_HOST` set nothing is started: the broker there must listen on `DRAGOMAN_{AMQP,MQTT,STOMP,WEBSOCKET,AUTO}_PORT`,
 know `DRAGOMAN_USER` with `DRAGOMAN_PASSWORD`, and have the rules of `FORWARDING` in its configuration.
 """
 
@@ -20,8 +20,8 @@ CHECKOUT: Final = Path(__file__).resolve().parent.parent
 START_LIMIT_S: Final = 30.0  # an interpreted start on a busy machine
 STOP_LIMIT_S: Final = 5.0  # from a signal to the exit, whatever is connected
 POLL_S: Final = 0.05
-PROTOCOLS: Final = ("amqp", "mqtt", "stomp", "auto")
-STANDARD_PORTS: Final = {"amqp": 5672, "mqtt": 1883, "stomp": 61613, "auto": 5670}
+PROTOCOLS: Final = ("amqp", "mqtt", "stomp", "websocket", "auto")
+STANDARD_PORTS: Final = {"amqp": 5672, "mqtt": 1883, "stomp": 61613, "websocket": 15675, "auto": 5670}
 
 FORWARDING: Final = """
 [[forward]]

@@ -22,6 +22,7 @@ FOR_NOBODY: Final = -1
 FOR_AMQP: Final = 0
 FOR_MQTT: Final = 1
 FOR_STOMP: Final = 2
+FOR_MQTT5: Final = 3  # in `encoded_for` only: topics look the same in both versions
 
 DECODED_LIMIT_BYTES: Final = 2_048  # of native properties; decoded, a header table takes up to 50 times its size
 
@@ -55,6 +56,7 @@ class Message:
         self.native = native
         self.size_bytes = len(body) + native.size_bytes + address.own_bytes
         self.retained = False  # the copy kept for later subscribers
+        self.retain = False  # its publisher asked for that copy
         self.expires_at = 0.0  # monotonic seconds; 0 means never
         self.forwarded_by: tuple[str, ...] = ()  # names of the forwarding rules that made this copy
         self.also_to: tuple[str, ...] = ()  # routing keys that it is routed to beside the address's own (CC and BCC)
@@ -77,6 +79,7 @@ class Message:
         copy = Message(address, self.body, self.qos, self.native)
         copy.expires_at = self.expires_at
         copy.forwarded_by = self.forwarded_by
+        copy.retain = self.retain
         copy._properties = self._properties
         return copy
 

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -31,6 +31,8 @@ class PahoDriver(Driver):
 
     name = "paho-mqtt"
     protocol = "mqtt"
+    transport: Literal["tcp", "websockets"] = "tcp"
+    port = "mqtt"  # of the endpoint
 
     def __init__(
         self,
@@ -50,6 +52,7 @@ class PahoDriver(Driver):
             CallbackAPIVersion.VERSION2,
             client_id or f"paho-{next(_numbers)}",
             clean_session=clean,
+            transport=self.transport,
             reconnect_on_failure=False,
         )
         if endpoint.named:
@@ -61,7 +64,7 @@ class PahoDriver(Driver):
         self._client.on_message = self._arrived
         self._client.on_subscribe = self._subscribed
         self._client.on_unsubscribe = self._unsubscribed
-        self._client.connect(endpoint.host, endpoint.ports["mqtt"], keep_alive_s)
+        self._client.connect(endpoint.host, endpoint.ports[self.port], keep_alive_s)
         self._client.loop_start()
         code = self._answer()
         assert code == 0, f"connection refused: {code}"

@@ -46,7 +46,13 @@ class StompPyDriver(Driver):
     def __init__(self, endpoint: Endpoint) -> None:
         super().__init__(endpoint)
         self._ears = _Ears(self.inbox)
-        self.connection: Any = stomp.Connection12(
+        self.connection: Any = self.opened(endpoint)
+        self.connection.set_listener("ears", self._ears)
+        self.connection.connect(endpoint.user, endpoint.password, wait=True, with_connect_command=True)
+
+    def opened(self, endpoint: Endpoint) -> Any:
+        """Return a connection of stomp.py that is not logged in."""
+        return stomp.Connection12(
             [(endpoint.host, endpoint.ports["stomp"])],
             vhost="/",
             auto_decode=False,
@@ -54,8 +60,6 @@ class StompPyDriver(Driver):
             timeout=ANSWER_LIMIT_S,
             try_loopback_connect=False,
         )
-        self.connection.set_listener("ears", self._ears)
-        self.connection.connect(endpoint.user, endpoint.password, wait=True, with_connect_command=True)
 
     def subscribe(self, address: Address) -> None:
         self.subscribe_destination(stomp_destination(address))

@@ -4,8 +4,9 @@
           │                         │                         │
           └──── anything else ──────┴─── refused ─────────────┴─── a mistake, silence, the end of the stream ──▶ closed
 
-A mistake of the peer raises a PeerError inside and ends in `_handle`, the one place that catches it. MQTT 3.1.1 has no
-word for errors beside CONNACK and SUBACK, so there the connection just closes and the reason goes to the log.
+A mistake of the peer raises a PeerError inside and ends in `_handle`, the one place that catches it. What is said about it
+depends on the version, as all that is said: `Dialect` knows. MQTT 3.1.1 has no word for errors beside CONNACK and SUBACK, so
+there the connection just closes and the reason goes to the log.
 """
 
 from typing import Final
@@ -20,48 +21,43 @@ from protocols.connection import Connection, Outlet, Peer
 from protocols.inbox import Inbox
 from protocols.mqtt import frames
 from protocols.mqtt.acks import Acks
+from protocols.mqtt.deliveries import IN_FLIGHT_LIMIT
+from protocols.mqtt.dialect import Dialect, dialect_of
 from protocols.mqtt.errors import (
-    ACCEPTED,
     BAD_CREDENTIALS,
-    IDENTIFIER_REJECTED,
+    KEEP_ALIVE_TIMEOUT,
     NOT_AUTHORIZED,
+    PACKET_TOO_LARGE,
+    QUOTA_EXCEEDED,
     SERVER_UNAVAILABLE,
+    SHUTTING_DOWN,
+    TAKEN_OVER,
     Forbidden,
     Malformed,
     PeerError,
     Refused,
     outcome_of,
 )
-from protocols.mqtt.greeting import Greeting
-from protocols.mqtt.packets import (
-    V3_1,
-    Connect,
-    decode_connect,
-    decode_subscribe,
-    decode_unsubscribe,
-    encode_connack,
-    encode_suback,
-    encode_unsuback,
-)
+from protocols.mqtt.login import check_connect, dialect_for, enter, publish_limit
+from protocols.mqtt.packets import V5, Connect, connect_level, decode_connect, stranger
+from protocols.mqtt.properties import RECEIVE_MAXIMUM, SESSION_EXPIRY
 from protocols.mqtt.publishing import Publishing
-from protocols.mqtt.session import MqttSession, find_session, open_session
-from protocols.mqtt.topics import parse_filter
-from protocols.mqtt.will import Will, accept_will
+from protocols.mqtt.publishing5 import Publishing5
+from protocols.mqtt.session import MqttSession, find_session
+from protocols.mqtt.subscribing import Subscribing
+from protocols.mqtt.will import DelayedWill, Will, accept_will
 
 # The states; numbers, because every packet asks and a member of an Enum is looked up by name each time.
 EXPECT_CONNECT: Final = 0
 LOGGING_IN: Final = 1
 CONNECTED: Final = 2
 
-MARKED_SENT_AGAIN: Final = (frames.PUBREL | frames.DUP, frames.SUBSCRIBE | frames.DUP, frames.UNSUBSCRIBE | frames.DUP)
-
-CLIENT_ID_LIMIT_BYTES: Final = 8_192  # the protocol allows what fits a string, and asks for 23 at least [MQTT-3.1.3-5]
 SHOWN_CLIENT_ID_LIMIT: Final = 64  # characters of a client id in the connection's label
 KEEP_ALIVE_GRACE: Final = 1.5  # [MQTT-3.1.2-24]
 
 
 class MqttConnection(Connection):
-    """One client that speaks MQTT 3.1.1 or 3.1."""
+    """One client that speaks MQTT 5.0, 3.1.1 or 3.1."""
 
     def __init__(self, broker: Broker, outlet: Outlet, peer: Peer) -> None:
         super().__init__(broker, outlet, peer, "mqtt")
@@ -69,13 +65,13 @@ class MqttConnection(Connection):
         self._inbox = Inbox(broker.surroundings.usage)
         self._acks = Acks(self)
         self._silence_limit_s = NEVER
-        self._level = 0
+        self._dialect: Dialect = dialect_of(self._counters)
         self._connect: Connect | None = None  # while the login is pending
         self._will: Will | None = None
         self._client: Client | None = None
         self._session: MqttSession | None = None
         self._publishing: Publishing | None = None  # from the first PUBLISH or PUBREL on
-        self._greeting: Greeting | None = None  # from the first SUBSCRIBE on
+        self._subscribing: Subscribing | None = None  # from the first SUBSCRIBE or UNSUBSCRIBE on
 
     # Bytes
 
@@ -90,7 +86,7 @@ class MqttConnection(Connection):
         try:
             data = self._inbox.add(data)
         except Limit as error:
-            self._close("no room", error.text)
+            self._close("no room", error.text, QUOTA_EXCEEDED if self._state == CONNECTED else 0)
             return
         if self._state == LOGGING_IN:
             self._inbox.keep(data, 0)
@@ -104,9 +100,13 @@ class MqttConnection(Connection):
         try:
             self._read(data)
         except PeerError as error:
-            if isinstance(error, Refused):
+            if self._state == CONNECTED:
+                self._acks.flush()
+                self._close("protocol error", error.text, error.code)
+            elif isinstance(error, Refused):
                 self._refuse(error.code, error.text)
             else:
+                self._say(self._dialect.mistake(error.code, error.text))
                 self._close("protocol error", error.text)
 
     def _read(self, data: bytes) -> None:
@@ -164,82 +164,63 @@ class MqttConnection(Connection):
         if self._state != CONNECTED:
             limit = frames.HANDSHAKE_LIMIT_BYTES
         elif frames.PUBLISH <= first <= frames.PUBLISH_LAST:
-            limit = self.broker.message_limit_bytes + frames.PUBLISH_HEADER_BYTES
+            limit = publish_limit(self.broker, self._dialect)
         else:
             limit = frames.CONTROL_LIMIT_BYTES
         if length > limit:
-            raise Forbidden(f"packet of type {first >> 4} and {length} bytes is longer than {limit}")
+            raise Forbidden(f"packet of type {first >> 4} and {length} bytes is longer than {limit}", PACKET_TOO_LARGE)
 
     # Packets
 
     def _packet(self, first: int, data: bytes) -> None:
-        """Handle a packet other than PUBLISH and PUBACK."""
-        if self._level == V3_1 and first in MARKED_SENT_AGAIN:
-            first &= ~frames.DUP  # MQTT 3.1 §2.1 lets a client mark these as sent again; 3.1.1 does not
-        match first:
+        """Handle a packet other than PUBLISH and the short form of PUBACK."""
+        dialect = self._dialect
+        match dialect.first_byte(first):
             case frames.CONNECT:
                 if self._state == CONNECTED:
                     raise Forbidden("second CONNECT [MQTT-3.1.0-2]")
+                self._dialect = dialect_for(connect_level(data), self.broker)
                 self._log_in(decode_connect(data))
+            case frames.PUBACK:
+                packet_id, code = dialect.read_ack(first, data)
+                self._open_session().deliveries.acknowledged(packet_id, code)
             case frames.PUBREC:
-                self._acks.add(self._open_session().deliveries.received(_packet_id(data)))
+                packet_id, code = dialect.read_ack(first, data)
+                if self._open_session().deliveries.received(packet_id, code):
+                    self._acks.add(dialect.pubrel(packet_id))
             case frames.PUBREL:
-                self._start_publishing().release(_packet_id(data))
+                packet_id, _ = dialect.read_ack(first & ~frames.DUP, data)
+                self._start_publishing().release(packet_id)
             case frames.PUBCOMP:
-                self._open_session().deliveries.completed(_packet_id(data))
+                packet_id, _ = dialect.read_ack(first, data)
+                self._open_session().deliveries.completed(packet_id)
             case frames.SUBSCRIBE:
-                self._subscribe(data)
+                self._start_subscribing().subscribe(dialect.read_subscribe(data))
             case frames.UNSUBSCRIBE:
-                self._unsubscribe(data)
+                self._start_subscribing().unsubscribe(dialect.read_unsubscribe(data))
             case frames.PINGREQ:
-                _check_empty("PINGREQ", data)
+                if data:
+                    raise Malformed(f"PINGREQ of {len(data)} bytes")
                 self._acks.flush()
                 self.write(frames.PINGRESP)
             case frames.DISCONNECT:
-                _check_empty("DISCONNECT", data)
-                self._will = None  # [MQTT-3.1.2-10]
-                self.closed = True
-            case frames.PUBACK:
-                raise Malformed(f"PUBACK of {len(data)} bytes")
+                self._disconnect(data)
+            case frames.AUTH:
+                dialect.read_auth(data)
             case _:
-                raise Malformed(f"packet of type {first >> 4} with flags {first & 0x0F} [MQTT-2.2.2-2]")
+                raise stranger(first)
 
-    def _subscribe(self, data: bytes) -> None:
-        packet = decode_subscribe(data)
-        session, client = self._open_session(), self._client
-        assert client is not None
-        greeting = self._greeting
-        if greeting is None:
-            greeting = self._greeting = Greeting(self, session, client)
-        codes: list[int] = []
-        refused: list[str] = []
-        made = {}
-        for text, qos in packet.filters:
-            try:
-                topic_filter = parse_filter(text)
-                made[text] = (session.subscribe(client, text, topic_filter, qos), topic_filter.pattern)
-                codes.append(qos)
-            except BrokerError as error:
-                codes.append(outcome_of(error).suback)
-                refused.append(error.text)
-        if refused:
-            more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
-            self.outlet.note("subscription refused", f"{refused[0]}{more}")
-        self._acks.flush()
-        self.write(encode_suback(packet.packet_id, codes))
-        for text, (subscription, pattern) in made.items():  # also when it replaced another [MQTT-3.8.4-3]
-            if greeting.full:
-                client.counters.drop("slow_subscriber")
-            else:
-                greeting.add(text, subscription, pattern)
-
-    def _unsubscribe(self, data: bytes) -> None:
-        packet = decode_unsubscribe(data)
+    def _disconnect(self, data: bytes) -> None:
+        packet = self._dialect.read_disconnect(data)
         session = self._open_session()
-        for text in packet.filters:
-            session.unsubscribe(text)
-        self._acks.flush()
-        self.write(encode_unsuback(packet.packet_id))
+        expiry_s = packet.properties.number(SESSION_EXPIRY, -1)
+        if expiry_s > 0 and not session.expiry_s:
+            raise Forbidden("DISCONNECT with an expiry for a session that was to have none (§3.14.2.2.2)")
+        if expiry_s >= 0:
+            session.expiry_s = min(expiry_s, self.broker.session_expiry_limit_s)
+        if not packet.with_will:
+            self._will = None  # [MQTT-3.1.2-10], [MQTT-3.14.4-3]
+        self.closed = True
 
     def _open_session(self) -> MqttSession:
         assert self._session is not None
@@ -247,27 +228,32 @@ class MqttConnection(Connection):
 
     def _start_publishing(self) -> Publishing:
         if self._publishing is None:
-            assert self._client is not None
-            self._publishing = Publishing(self, self._client, self._open_session(), self._acks)
+            client, session = self._client, self._open_session()
+            assert client is not None
+            if self._dialect.level == V5:
+                self._publishing = Publishing5(self, client, session, self._acks)
+            else:
+                self._publishing = Publishing(self, client, session, self._acks)
         return self._publishing
+
+    def _start_subscribing(self) -> Subscribing:
+        if self._subscribing is None:
+            assert self._client is not None
+            self._subscribing = Subscribing(self, self._client, self._open_session())
+        return self._subscribing
 
     # Login
 
     def _log_in(self, connect: Connect) -> None:
         if self.broker.stopping:
-            raise Refused(SERVER_UNAVAILABLE, "the broker is stopping")
-        if not connect.client_id and (not connect.clean or connect.level == V3_1):
-            raise Refused(IDENTIFIER_REJECTED, "client id is empty [MQTT-3.1.3-8]")
-        if len(connect.client_id.encode()) > CLIENT_ID_LIMIT_BYTES:
-            raise Refused(IDENTIFIER_REJECTED, f"client id is longer than {CLIENT_ID_LIMIT_BYTES} bytes")
-        username = connect.username or ""
-        password = connect.password or b""
-        if password and not username:
-            raise Refused(BAD_CREDENTIALS, "the user name is empty")
+            raise Refused("the broker is stopping", SERVER_UNAVAILABLE)
+        self._dialect.heed(connect)
+        check_connect(connect)
         try:
             self._will = accept_will(connect.will)
         except BrokerError as error:
-            raise Refused(outcome_of(error).connack, error.text) from None
+            raise Refused(error.text, outcome_of(error).connack) from None
+        username, password = connect.username or "", connect.password or b""
         connect.password = None
         self._connect = connect
         self._state = LOGGING_IN
@@ -291,47 +277,68 @@ class MqttConnection(Connection):
             self._handle(held)
 
     def _begin(self, connect: Connect, user: User) -> None:
-        client_id = connect.client_id or f"auto-{self.broker.unique()}"  # [MQTT-3.1.3-6]
+        assigned = "" if connect.client_id else f"auto-{self.broker.unique()}"  # [MQTT-3.1.3-6]
+        client_id = connect.client_id or assigned
         self.label = f"{self.peer.address} ({client_id[:SHOWN_CLIENT_ID_LIMIT]})"
         client = self.broker.open(user, DEFAULT_VHOST, "mqtt", self.label)
         existing = find_session(client.vhost, client_id, user.name)
         if existing is not None and isinstance(existing.deliveries.connection, MqttConnection):
             existing.deliveries.connection.taken_over()
-            if not existing.persistent:
+            if not existing.expiry_s:
                 existing = None
-        session = open_session(client.vhost, client_id, user.name, existing, clean=connect.clean)
+        entry = enter(self.broker, self._dialect, connect, client, client_id, existing)
         self._client = client
-        self._session = session
+        self._session = session = entry.session
         self._state = CONNECTED
-        self._level = connect.level
-        if connect.keep_alive_s:
-            self._silence_limit_s = KEEP_ALIVE_GRACE * connect.keep_alive_s
+        if entry.keep_alive_s:
+            self._silence_limit_s = KEEP_ALIVE_GRACE * entry.keep_alive_s
         self.deadline = self.broker.clock.now + self._silence_limit_s
         self.outlet.watch(self)
         resumed = session is existing
-        self.write(encode_connack(ACCEPTED, session_present=resumed and connect.level != V3_1))  # [MQTT-3.2.2-2]
+        entry.terms.session_present = resumed
+        entry.terms.assigned_client_id = assigned
+        connack = self._dialect.accept(entry.terms)
+        if not connack:
+            self._will = None  # the client never learns that it was connected
+            self._close("connection refused", "no CONNACK is as short as the client asks for")
+            return
+        self.write(connack)
         if resumed:
             denied = session.authorize_again(client)
             if denied:
                 self.outlet.note("subscriptions dropped", f"{denied} are no longer permitted")
-        session.attach(self)
+        session.attach(self, self._dialect, connect.properties.number(RECEIVE_MAXIMUM, IN_FLIGHT_LIMIT))
 
     # Ends
 
     def _refuse(self, code: int, text: str) -> None:
         self._will = None  # the client was never connected
-        self.write(encode_connack(code, session_present=False))  # [MQTT-3.2.2-4]
+        self._say(self._dialect.refuse(code, text))
         self._close("connection refused", text)
 
-    def _close(self, event: str, detail: str) -> None:
+    def _close(self, event: str, detail: str, code: int = 0) -> None:
+        """End, and tell a connected client why, where its version has a word for it [MQTT-4.13.1-1]."""
         self.closed = True
         self.outlet.note(event, detail)
+        if code:
+            self._say(self._dialect.goodbye(code, detail))
         self.wake()
 
+    def _say(self, packet: bytes) -> None:
+        """Write what the version has a word for, which may be nothing."""
+        if packet:
+            self.write(packet)
+
     def taken_over(self) -> None:
-        """End, because another connection came with the same client id [MQTT-3.1.4-2]."""
-        self._close("taken over", "another connection came with the same client id")
+        """End, because another connection came with the same client id [MQTT-3.1.4-2], [MQTT-3.1.4-3]."""
+        self._close("taken over", "another connection came with the same client id", TAKEN_OVER)
         self._let_go()
+
+    def shut_down(self) -> None:
+        if self._state == CONNECTED and not self.closed:
+            self._acks.flush()
+            self._say(self._dialect.goodbye(SHUTTING_DOWN, "the broker is stopping"))
+        self.closed = True
 
     def ended(self) -> None:
         self.closed = True
@@ -341,14 +348,16 @@ class MqttConnection(Connection):
     def _let_go(self) -> None:
         """Leave the session and publish the will, once."""
         session, client, will = self._session, self._client, self._will
-        if self._greeting is not None:
-            self._greeting.end()
-        self._session = self._client = self._will = self._publishing = self._greeting = None
+        if self._subscribing is not None:
+            self._subscribing.end()
+        self._session = self._client = self._will = self._publishing = self._subscribing = None
         if session is not None:
             session.detach()
         if client is not None:
-            if will is not None:
-                will.publish(self, client)  # [MQTT-3.1.2-8]
+            if will is not None and session is not None and will.delay_s and session.expiry_s:
+                session.leave(DelayedWill(will, client))
+            elif will is not None:
+                will.publish(self.outlet, client, self.broker.clock)  # [MQTT-3.1.2-8]
             client.close()
 
     # Time and room
@@ -360,7 +369,7 @@ class MqttConnection(Connection):
         elif self.publishes and self.broker.alarm:
             self.deadline = self.broker.clock.now + self._silence_limit_s  # its silence is our doing
         else:
-            self._close("keep-alive timeout", f"nothing received for {self._silence_limit_s:g} s")
+            self._close("keep-alive timeout", f"nothing received for {self._silence_limit_s:g} s", KEEP_ALIVE_TIMEOUT)
             self.deadline = NEVER
 
     def alarm(self, reason: str) -> None:
@@ -372,24 +381,10 @@ class MqttConnection(Connection):
             self._session.deliveries.pause()
 
     def relieved(self) -> None:
-        if self._greeting is not None:
-            self._greeting.go_on()
+        if self._subscribing is not None:
+            self._subscribing.go_on()
         if self._session is not None and not self.congested:
             self._session.deliveries.go_on()
 
     def complete_output(self) -> None:
         self._acks.flush()
-
-
-def _packet_id(data: bytes) -> int:
-    if len(data) != 2:
-        raise Malformed(f"acknowledgement of {len(data)} bytes")
-    packet_id = data[0] << 8 | data[1]
-    if packet_id == 0:
-        raise Malformed("acknowledgement of packet id 0 [MQTT-2.3.1-1]")
-    return packet_id
-
-
-def _check_empty(packet: str, data: bytes) -> None:
-    if data:
-        raise Malformed(f"{packet} of {len(data)} bytes")

@@ -3,33 +3,28 @@
 A delivery stays lent from its queue until PUBACK or PUBCOMP, also while the client is away, so that a session that
 comes back finds it under the same packet id [MQTT-4.4.0-1]. Entries keep the order of the queue and dictionaries the
 order of sending; both together are the order of what is sent again [MQTT-4.6.0-1], [MQTT-4.6.0-4].
+
+The window is the client's Receive Maximum: no more is unacknowledged on one connection, also of what is sent again
+[MQTT-3.3.4-9]. What does not fit waits under its packet id, before all that is new.
 """
 
 from typing import Final
 
-from core.model.message import Message
+from core.model.message import FOR_MQTT, Message
 from core.queueing.consumer import Consumer
 from core.queueing.entry import Entry
 from core.queueing.queue import Queue
 from core.queueing.surroundings import Surroundings
-from core.routing.sink import Sink
 from protocols.connection import COPY_LIMIT_BYTES, Connection
-from protocols.mqtt.errors import Forbidden, Malformed
-from protocols.mqtt.frames import BYTE, DUP, PUBLISH, PUBREL_START, RETAIN
-from protocols.mqtt.translate import publish_header
+from protocols.mqtt.dialect import Dialect, dialect_of
+from protocols.mqtt.errors import FAILURE, Forbidden
+from protocols.mqtt.frames import DUP
+from protocols.mqtt.subscription import Grant
 
-IN_FLIGHT_LIMIT: Final = 1_024  # unacknowledged messages; MQTT 3.1.1 lets no client say a limit of its own
+IN_FLIGHT_LIMIT: Final = 1_024  # unacknowledged messages, whatever more the client says that it can take
 QUEUE_LIMIT_ENTRIES: Final = 100_000  # that wait in one session
 QUEUE_LIMIT_BYTES: Final = 256 << 20  # of bodies that wait in one session
 LAST_PACKET_ID: Final = 65_535
-
-
-class Grant(Sink):
-    """The QoS that a subscription was given: what an entry must remember of the way it came in."""
-
-    def __init__(self, qos: int) -> None:
-        super().__init__()
-        self.qos = qos
 
 
 class Deliveries(Consumer):
@@ -40,11 +35,16 @@ class Deliveries(Consumer):
         self.name = name
         self.connection: Connection | None = None
         self.counters = surroundings.counters
+        self.dialect = dialect_of(self.counters)
+        self.shares = FOR_MQTT  # the dialect's, one step nearer
+        self.publishing = False  # whether what is routed just now is published by the session's own client
         self.suspended = True
         self._surroundings = surroundings
         self._queue: Queue | None = None
+        self._window = IN_FLIGHT_LIMIT
         self._sent: dict[int, Entry] = {}  # by packet id: PUBLISH without PUBACK or PUBREC
         self._released: dict[int, Entry] = {}  # by packet id: PUBREL without PUBCOMP
+        self._unsent: dict[int, None] = {}  # packet ids of `_sent` that this connection has not seen yet, in order
         self._last_packet_id = 0
 
     @property
@@ -85,10 +85,13 @@ class Deliveries(Consumer):
         connection = self.connection
         assert connection is not None
         message = entry.message
-        first = PUBLISH | dup | delivered_qos(entry) << 1
-        if message.retained:
-            first |= RETAIN
-        header = publish_header(first, message, packet_id, self.counters)
+        grant = entry.via
+        assert isinstance(grant, Grant)
+        header = self.dialect.header(message, grant, min(message.qos, grant.qos), dup, packet_id)
+        if not header:  # goes on as if it had been sent and acknowledged [MQTT-3.1.2-25]
+            del self._sent[packet_id]
+            entry.queue.accept(entry)
+            return
         body = message.body
         if len(body) <= COPY_LIMIT_BYTES:
             connection.write(header + body)
@@ -96,31 +99,43 @@ class Deliveries(Consumer):
             connection.write(header)
             connection.write(body)
 
+    def _send_again(self) -> None:
+        """Send what an earlier connection may have sent, as far as the window has room."""
+        unsent = self._unsent
+        while unsent and len(self._sent) - len(unsent) + len(self._released) < self._window:
+            packet_id = next(iter(unsent))
+            del unsent[packet_id]
+            self._write(self._sent[packet_id], packet_id, DUP)
+
     # From the client
 
-    def acknowledged(self, packet_id: int) -> None:
+    def acknowledged(self, packet_id: int, code: int = 0) -> None:
         """Handle PUBACK. An id that is not in flight is let pass: it may answer what an earlier connection sent."""
         entry = self._sent.get(packet_id)
         if entry is None:
             if packet_id == 0:
-                raise Malformed("PUBACK of packet id 0 [MQTT-2.3.1-1]")
+                raise Forbidden("PUBACK of packet id 0 [MQTT-2.3.1-1], [MQTT-2.2.1-3]")
             if packet_id in self._released:
                 raise Forbidden(f"PUBACK for packet id {packet_id}, which was sent with QoS 2")
             return
         if delivered_qos(entry) != 1:
             raise Forbidden(f"PUBACK for packet id {packet_id}, which was sent with QoS 2")
         del self._sent[packet_id]
-        entry.queue.accept(entry)
+        self._settle(packet_id, entry, code)
 
-    def received(self, packet_id: int) -> bytes:
-        """Handle PUBREC and return the PUBREL for it, which ends the exchange also when we know nothing of it."""
+    def received(self, packet_id: int, code: int) -> bool:
+        """Handle PUBREC; True when PUBREL is to follow, which ends the exchange also when we know nothing of it."""
         entry = self._sent.get(packet_id)
         if entry is not None:
             if delivered_qos(entry) != 2:
                 raise Forbidden(f"PUBREC for packet id {packet_id}, which was sent with QoS 1")
             del self._sent[packet_id]
-            self._released[packet_id] = entry
-        return PUBREL_START[packet_id >> 8] + BYTE[packet_id & 0xFF]
+            if code < FAILURE:
+                self._released[packet_id] = entry
+                self._unsent.pop(packet_id, None)
+            else:
+                self._settle(packet_id, entry, code)
+        return code < FAILURE
 
     def completed(self, packet_id: int) -> None:
         """Handle PUBCOMP."""
@@ -128,17 +143,31 @@ class Deliveries(Consumer):
             raise Forbidden(f"PUBCOMP for packet id {packet_id}, which has not been released")
         entry = self._released.pop(packet_id, None)
         if entry is not None:
+            self._settle(packet_id, entry, 0)
+
+    def _settle(self, packet_id: int, entry: Entry, code: int) -> None:
+        if code < FAILURE:
             entry.queue.accept(entry)
+        else:
+            entry.queue.discard(entry)
+        if self._unsent:
+            self._unsent.pop(packet_id, None)
+            self._send_again()
 
     # Coming and going
 
-    def attach(self, connection: Connection) -> None:
+    def attach(self, connection: Connection, dialect: Dialect, window: int) -> None:
         """Send again what the client may have missed, then go on with what has waited [MQTT-4.4.0-1]."""
         self.connection = connection
+        self.dialect = dialect
+        self.shares = dialect.shares
+        self.publishing = False
+        self._window = min(window, IN_FLIGHT_LIMIT)
+        self.credit = self._window - len(self._sent) - len(self._released)
         for packet_id in self._released:
-            connection.write(PUBREL_START[packet_id >> 8] + BYTE[packet_id & 0xFF])
-        for packet_id, entry in list(self._sent.items()):
-            self._write(entry, packet_id, DUP)
+            connection.write(dialect.pubrel(packet_id))
+        self._unsent = dict.fromkeys(self._sent)
+        self._send_again()
         if not connection.congested:
             self.go_on()
 
@@ -167,6 +196,7 @@ class Deliveries(Consumer):
             entry.queue.accept(entry)
         self._sent.clear()
         self._released.clear()
+        self._unsent.clear()
 
 
 def delivered_qos(entry: Entry) -> int:

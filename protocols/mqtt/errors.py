@@ -1,6 +1,7 @@
 """What MQTT does about mistakes: the peer's (`PeerError`) and requests that the broker cannot meet (`OUTCOMES`).
 
-MQTT 3.1.1 has few words for errors: a code in CONNACK, a failure in SUBACK, and the closed connection for all else.
+Both are said with the reason codes of MQTT 5.0. A dialect without reason codes says what it has a word for: 3.1.1 knows a
+code in CONNACK, a failure in SUBACK, and the closed connection for all else.
 """
 
 from typing import Final
@@ -18,26 +19,48 @@ from core.model.errors import (
     Unsupported,
 )
 
-ACCEPTED: Final = 0x00  # CONNACK return codes, MQTT 3.1.1 table 3.1
-UNACCEPTABLE_PROTOCOL: Final = 0x01
-IDENTIFIER_REJECTED: Final = 0x02
-SERVER_UNAVAILABLE: Final = 0x03
-BAD_CREDENTIALS: Final = 0x04
-NOT_AUTHORIZED: Final = 0x05
-
-SUBSCRIPTION_FAILED: Final = 0x80  # SUBACK return code, [MQTT-3.9.3-2]
+# Reason codes, MQTT 5.0 §2.4.
+SUCCESS: Final = 0x00
+DISCONNECT_WITH_WILL: Final = 0x04
+NO_MATCHING_SUBSCRIBERS: Final = 0x10
+NO_SUBSCRIPTION_EXISTED: Final = 0x11
+FAILURE: Final = 0x80  # this and all above mean that something failed
+MALFORMED: Final = 0x81
+PROTOCOL_ERROR: Final = 0x82
+IMPLEMENTATION_ERROR: Final = 0x83
+UNSUPPORTED_VERSION: Final = 0x84
+CLIENT_ID_NOT_VALID: Final = 0x85
+BAD_CREDENTIALS: Final = 0x86
+NOT_AUTHORIZED: Final = 0x87
+SERVER_UNAVAILABLE: Final = 0x88
+SHUTTING_DOWN: Final = 0x8B
+BAD_AUTHENTICATION_METHOD: Final = 0x8C
+KEEP_ALIVE_TIMEOUT: Final = 0x8D
+TAKEN_OVER: Final = 0x8E
+FILTER_INVALID: Final = 0x8F
+TOPIC_INVALID: Final = 0x90
+UNKNOWN_PACKET_ID: Final = 0x92
+RECEIVE_MAXIMUM_EXCEEDED: Final = 0x93
+TOPIC_ALIAS_INVALID: Final = 0x94
+PACKET_TOO_LARGE: Final = 0x95
+QUOTA_EXCEEDED: Final = 0x97
+SHARED_NOT_SUPPORTED: Final = 0x9E
 
 
 class PeerError(Exception):
-    """The peer broke the rules of the protocol; the connection is closed [MQTT-4.8.0-1]."""
+    """The peer broke the rules of the protocol; the connection is closed [MQTT-4.8.0-1], [MQTT-4.13.1-1]."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, code: int = PROTOCOL_ERROR) -> None:
         super().__init__(text)
         self.text = text
+        self.code = code
 
 
 class Malformed(PeerError):
     """The bytes are not a packet."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, MALFORMED)
 
 
 class Forbidden(PeerError):
@@ -45,36 +68,32 @@ class Forbidden(PeerError):
 
 
 class Refused(PeerError):
-    """A CONNECT that is answered with a return code before the connection is closed [MQTT-3.2.2-5]."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-        self.code = code
+    """A CONNECT that is answered with a code before the connection is closed [MQTT-3.2.2-5], [MQTT-3.2.2-7]."""
 
 
 class Outcome:
     """What becomes of a request that raised a BrokerError.
 
-    `publish_closes`: a PUBLISH that raised it closes the connection; otherwise it is acknowledged and dropped
-    [MQTT-3.3.5-2], as Mosquitto does.
+    `connack` and `reason` are reason codes, for a login and for what is published or subscribed to. `publish_closes`: a
+    PUBLISH that raised it closes the connection; otherwise it is acknowledged and dropped [MQTT-3.3.5-2], as Mosquitto does.
     """
 
-    def __init__(self, connack: int, suback: int, *, publish_closes: bool) -> None:
+    def __init__(self, connack: int, reason: int, *, publish_closes: bool) -> None:
         self.connack = connack
-        self.suback = suback
+        self.reason = reason
         self.publish_closes = publish_closes
 
 
 OUTCOMES: Final[dict[type[BrokerError], Outcome]] = {
-    NotFound: Outcome(NOT_AUTHORIZED, SUBSCRIPTION_FAILED, publish_closes=True),
-    Denied: Outcome(NOT_AUTHORIZED, SUBSCRIPTION_FAILED, publish_closes=False),
-    Locked: Outcome(NOT_AUTHORIZED, SUBSCRIPTION_FAILED, publish_closes=True),
-    Mismatch: Outcome(NOT_AUTHORIZED, SUBSCRIPTION_FAILED, publish_closes=True),
-    InUse: Outcome(SERVER_UNAVAILABLE, SUBSCRIPTION_FAILED, publish_closes=True),
-    ExclusiveUse: Outcome(SERVER_UNAVAILABLE, SUBSCRIPTION_FAILED, publish_closes=True),
-    Invalid: Outcome(IDENTIFIER_REJECTED, SUBSCRIPTION_FAILED, publish_closes=True),
-    Limit: Outcome(SERVER_UNAVAILABLE, SUBSCRIPTION_FAILED, publish_closes=True),
-    Unsupported: Outcome(SERVER_UNAVAILABLE, SUBSCRIPTION_FAILED, publish_closes=True),
+    NotFound: Outcome(NOT_AUTHORIZED, IMPLEMENTATION_ERROR, publish_closes=True),
+    Denied: Outcome(NOT_AUTHORIZED, NOT_AUTHORIZED, publish_closes=False),
+    Locked: Outcome(NOT_AUTHORIZED, NOT_AUTHORIZED, publish_closes=True),
+    Mismatch: Outcome(NOT_AUTHORIZED, IMPLEMENTATION_ERROR, publish_closes=True),
+    InUse: Outcome(SERVER_UNAVAILABLE, IMPLEMENTATION_ERROR, publish_closes=True),
+    ExclusiveUse: Outcome(SERVER_UNAVAILABLE, IMPLEMENTATION_ERROR, publish_closes=True),
+    Invalid: Outcome(CLIENT_ID_NOT_VALID, FILTER_INVALID, publish_closes=True),
+    Limit: Outcome(SERVER_UNAVAILABLE, QUOTA_EXCEEDED, publish_closes=True),
+    Unsupported: Outcome(SERVER_UNAVAILABLE, SHARED_NOT_SUPPORTED, publish_closes=True),
 }
 
 

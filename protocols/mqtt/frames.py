@@ -19,13 +19,19 @@ SUBSCRIBE: Final = 0x82
 UNSUBSCRIBE: Final = 0xA2
 PINGREQ: Final = 0xC0
 DISCONNECT: Final = 0xE0
+AUTH: Final = 0xF0
+
+MARKED_TYPES: Final = (6, 8, 10)  # types that clients send and that have a flag set
+RESERVED_TYPE: Final = 0
 
 DUP: Final = 0x08
 RETAIN: Final = 0x01
 
+LENGTH_MOST_BYTES: Final = 268_435_455  # remaining length, four bytes of seven bits (§2.2.3)
 HANDSHAKE_LIMIT_BYTES: Final = 65_536  # remaining length before login; RabbitMQ's max_packet_size_unauthenticated
 CONTROL_LIMIT_BYTES: Final = 1 << 20  # remaining length of all packets but PUBLISH: SUBSCRIBE with some 20,000 filters
 PUBLISH_HEADER_BYTES: Final = 2 + 65_535 + 2  # the longest topic and a packet id
+PROPERTIES_LIMIT_BYTES: Final = 262_144  # of a PUBLISH of MQTT 5.0: its longest response topic, data and some more
 
 BYTE: Final[tuple[bytes, ...]] = tuple([bytes([value]) for value in range(256)])
 PUBACK_START: Final[tuple[bytes, ...]] = tuple([b"\x40\x02" + high for high in BYTE])

@@ -20,7 +20,6 @@ from protocols.connection import Connection
 from protocols.mqtt.session import MqttSession
 from protocols.mqtt.subscription import Subscription
 from protocols.mqtt.topics import UNSAYABLE, topic_field
-from protocols.mqtt.translate import publish_at_most_once
 
 ASKED_LIMIT: Final = 50_000  # subscriptions that are still to be greeted, as many as a session has
 STEPS_LIMIT: Final = 5_000  # levels of topics that are visited in a turn: some milliseconds
@@ -47,7 +46,7 @@ class Greeting(Timed):
         self._counters: Counters = connection.broker.counters
         self._asked: deque[Asked] = deque()
         self._walk: Walk | None = None  # of the first of them, once it has begun
-        self._waiting: deque[Message] = deque()
+        self._waiting: deque[tuple[Message, Subscription]] = deque()
         self._turn = 0.0  # when the steps that are left were given out
         self._steps_left = STEPS_LIMIT
 
@@ -119,11 +118,15 @@ class Greeting(Timed):
         elif message.qos and subscription.qos:
             self._session.deliveries.keep(message, subscription)
         else:
-            self._waiting.append(message)
+            self._waiting.append((message, subscription))
 
     def _send(self) -> None:
         waiting = self._waiting
         connection = self._connection
+        dialect = self._session.deliveries.dialect
         while waiting and not connection.congested:
-            self._counters.delivered += 1
-            connection.write(publish_at_most_once(waiting.popleft(), self._counters))
+            message, subscription = waiting.popleft()
+            frame = dialect.at_most_once(message, subscription)
+            if frame:
+                self._counters.delivered += 1
+                connection.write(frame)

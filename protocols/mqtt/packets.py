@@ -1,4 +1,4 @@
-"""The rare packets as typed values: CONNECT, SUBSCRIBE, UNSUBSCRIBE in; CONNACK, SUBACK, UNSUBACK out.
+"""CONNECT, and the rare packets of MQTT 3.1.1 as typed values: SUBSCRIBE, UNSUBSCRIBE in; CONNACK, SUBACK, UNSUBACK out.
 
 `decode_…` gets the bytes behind the fixed header and raises a PeerError. It says what the packet is; whether it is
 welcome is decided by the connection.
@@ -6,12 +6,15 @@ welcome is decided by the connection.
 
 from typing import Final
 
-from protocols.mqtt.errors import UNACCEPTABLE_PROTOCOL, Forbidden, Malformed, Refused
-from protocols.mqtt.frames import BYTE, encode_length, two_bytes
+from protocols.mqtt.errors import UNSUPPORTED_VERSION, Forbidden, Malformed, PeerError, Refused
+from protocols.mqtt.frames import BYTE, MARKED_TYPES, RESERVED_TYPE, encode_length, two_bytes
+from protocols.mqtt.properties import IN_CONNECT, IN_WILL, NONE, PropertySet, read_properties
 from protocols.mqtt.reader import Reader
 
-LEVELS: Final = {b"MQTT": 4, b"MQIsdp": 3}  # the protocol level that each name is served at: 3.1.1 and 3.1
 V3_1: Final = 3
+V3_1_1: Final = 4
+V5: Final = 5
+LEVELS: Final = {b"MQTT": (V3_1_1, V5), b"MQIsdp": (V3_1,)}  # the protocol levels that each name is served at
 
 # Connect flags (§3.1.2.3).
 RESERVED: Final = 0x01
@@ -25,15 +28,19 @@ USERNAME: Final = 0x80
 class WillFields:
     """The will of a CONNECT as received."""
 
-    def __init__(self, topic: bytes, body: bytes, qos: int, *, retain: bool) -> None:
+    def __init__(self, topic: bytes, body: bytes, qos: int, properties: PropertySet, *, retain: bool) -> None:
         self.topic = topic
         self.body = body
         self.qos = qos
+        self.properties = properties
         self.retain = retain
 
 
 class Connect:
-    """The CONNECT packet (§3.1). A `username` or `password` of None was not given."""
+    """The CONNECT packet (§3.1). A `username` or `password` of None was not given.
+
+    `clean` is Clean Session, and from 5.0 on Clean Start.
+    """
 
     def __init__(
         self,
@@ -43,6 +50,7 @@ class Connect:
         will: WillFields | None,
         username: str | None,
         password: bytes | None,
+        properties: PropertySet,
         *,
         clean: bool,
     ) -> None:
@@ -52,15 +60,17 @@ class Connect:
         self.will = will
         self.username = username
         self.password = password
+        self.properties = properties
         self.clean = clean
 
 
 class Subscribe:
-    """The SUBSCRIBE packet (§3.8): filters with the QoS asked for."""
+    """The SUBSCRIBE packet (§3.8): filters with their options, which in 3.1.1 are the QoS asked for and nothing else."""
 
-    def __init__(self, packet_id: int, filters: list[tuple[str, int]]) -> None:
+    def __init__(self, packet_id: int, filters: list[tuple[str, int]], identifier: int = 0) -> None:
         self.packet_id = packet_id
         self.filters = filters
+        self.identifier = identifier  # the subscription identifier of all of them; 0 for none
 
 
 class Unsubscribe:
@@ -71,31 +81,48 @@ class Unsubscribe:
         self.filters = filters
 
 
-def decode_connect(data: bytes) -> Connect:
-    """Decode CONNECT; Refused when its protocol level is not ours, before what follows is looked at."""
+def stranger(first: int) -> PeerError:
+    """Return what is wrong with a packet that begins like none that a client may send."""
+    kind, flags = first >> 4, first & 0x0F
+    if flags and kind != RESERVED_TYPE:
+        return Malformed(f"packet of type {kind} with flags {flags} [MQTT-2.2.2-2], [MQTT-2.1.3-1]")
+    if kind in MARKED_TYPES:
+        return Malformed(f"packet of type {kind} without its flags [MQTT-2.2.2-2], [MQTT-2.1.3-1]")
+    return Forbidden(f"packet of type {kind}, which clients do not send")
+
+
+def connect_level(data: bytes) -> int:
+    """Return the protocol level of a CONNECT, whether or not it is served: the answer depends on it."""
     reader = Reader("CONNECT", data)
-    name = reader.binary()
-    served = LEVELS.get(name)
-    if served is None:
+    if reader.binary() not in LEVELS:
         raise Forbidden("CONNECT with a protocol name that is not MQTT [MQTT-3.1.2-1]")
+    return reader.byte()
+
+
+def decode_connect(data: bytes) -> Connect:
+    """Decode CONNECT; Refused when its protocol level is not served, before what follows is looked at."""
+    reader = Reader("CONNECT", data)
+    served = LEVELS.get(reader.binary(), ())
     level = reader.byte()
-    if level != served:
-        raise Refused(UNACCEPTABLE_PROTOCOL, f"protocol level {level} is not supported [MQTT-3.1.2-2]")
+    if level not in served:
+        raise Refused(f"protocol level {level} is not supported [MQTT-3.1.2-2]", UNSUPPORTED_VERSION)
     flags = reader.byte()
     if flags & RESERVED and level != V3_1:
         raise Malformed("CONNECT with its reserved flag set [MQTT-3.1.2-3]")
     keep_alive_s = reader.number()
+    properties = read_properties(reader.block(), IN_CONNECT) if level == V5 else NONE
     client_id = reader.text("client id")
-    will = _read_will(reader, flags)
+    will = _read_will(reader, flags, level)
     username = reader.text("user name") if flags & USERNAME else None
     password = reader.binary() if flags & PASSWORD else None
-    if username is None and password is not None:
+    if username is None and password is not None and level != V5:
         raise Malformed("CONNECT with a password and without a user name [MQTT-3.1.2-22]")
     reader.finish()
-    return Connect(level, client_id, keep_alive_s, will, username, password, clean=bool(flags & CLEAN_SESSION))
+    clean = bool(flags & CLEAN_SESSION)
+    return Connect(level, client_id, keep_alive_s, will, username, password, properties, clean=clean)
 
 
-def _read_will(reader: Reader, flags: int) -> WillFields | None:
+def _read_will(reader: Reader, flags: int, level: int) -> WillFields | None:
     qos = flags >> 3 & 3
     retain = bool(flags & WILL_RETAIN)
     if not flags & WILL:
@@ -104,8 +131,9 @@ def _read_will(reader: Reader, flags: int) -> WillFields | None:
         return None
     if qos == 3:
         raise Malformed("CONNECT with a will of QoS 3 [MQTT-3.1.2-14]")
+    properties = read_properties(reader.block(), IN_WILL) if level == V5 else NONE
     topic = reader.binary()
-    return WillFields(topic, reader.binary(), qos, retain=retain)
+    return WillFields(topic, reader.binary(), qos, properties, retain=retain)
 
 
 def decode_subscribe(data: bytes) -> Subscribe:
@@ -114,7 +142,7 @@ def decode_subscribe(data: bytes) -> Subscribe:
     packet_id = reader.packet_id()
     filters: list[tuple[str, int]] = []
     while not reader.finished:
-        topic_filter = _read_filter(reader)
+        topic_filter = read_filter(reader)
         qos = reader.byte()
         if qos > 2:
             raise Malformed("SUBSCRIBE with reserved bits or QoS 3 [MQTT-3.8.3-4]")
@@ -130,13 +158,14 @@ def decode_unsubscribe(data: bytes) -> Unsubscribe:
     packet_id = reader.packet_id()
     filters: list[str] = []
     while not reader.finished:
-        filters.append(_read_filter(reader))
+        filters.append(read_filter(reader))
     if not filters:
         raise Malformed("UNSUBSCRIBE without a topic filter [MQTT-3.10.3-2]")
     return Unsubscribe(packet_id, filters)
 
 
-def _read_filter(reader: Reader) -> str:
+def read_filter(reader: Reader) -> str:
+    """Read a topic filter, which is a string and not an empty one."""
     topic_filter = reader.text("topic filter")
     if not topic_filter:
         raise Malformed("topic filter is empty [MQTT-4.7.3-1]")

@@ -1,4 +1,4 @@
-"""PUBLISH from the client: parsed in place, authorised once for each topic, acknowledged when the broker confirms.
+"""PUBLISH from a client of MQTT 3.1.1: parsed in place, authorised once for each topic, acknowledged when the broker confirms.
 
 The topic's bytes lead to its target in one look-up; nothing of a packet is decoded on the way. A PUBLISH of QoS 0 is
 at the same time the frame that subscribers of QoS 0 get. What a client may not publish is acknowledged and dropped,
@@ -8,14 +8,15 @@ since MQTT 3.1.1 has no word for it [MQTT-3.3.5-2].
 from typing import Final
 
 from core.client import Client
-from core.model.errors import BrokerError, Limit
-from core.model.message import FOR_MQTT, FOR_NOBODY, Message
+from core.model.errors import BrokerError
+from core.model.message import FOR_MQTT, FOR_NOBODY
 from core.model.names import TOPIC_SPACE
 from core.publisher import Publisher, Target
 from protocols.connection import Connection
 from protocols.mqtt.acks import Acks
-from protocols.mqtt.errors import Forbidden, Malformed, outcome_of
+from protocols.mqtt.errors import TOPIC_INVALID, Forbidden, Malformed, outcome_of
 from protocols.mqtt.frames import BYTE, DUP, PUBACK_START, PUBCOMP_START, PUBLISH, PUBREC_START, RETAIN
+from protocols.mqtt.retaining import retain
 from protocols.mqtt.session import MqttSession
 from protocols.mqtt.topics import check_publishable, topic_field, topic_to_key
 from protocols.mqtt.translate import to_core
@@ -90,9 +91,11 @@ class Publishing(Publisher):
                 self.confirmed(tag, routed=False)
             return
         message = to_core(target.address, data[body_start:stop], qos)
+        if first & RETAIN:
+            message.retain = True
         self._client.publish(target.exchange, message, self if tag else None, tag)
         if first & RETAIN:
-            retain(self._connection, self._client, message)
+            retain(self._connection.outlet, self._client, message)
 
     def release(self, packet_id: int) -> None:
         """Handle PUBREL; the id may be used anew [MQTT-4.3.3-2]."""
@@ -120,7 +123,7 @@ class Publishing(Publisher):
             target = self._client.target(TOPIC_SPACE, key)
         except BrokerError as error:
             if outcome_of(error).publish_closes:
-                raise Forbidden(error.text) from None
+                raise Forbidden(error.text, TOPIC_INVALID) from None
             self._client.counters.drop("denied")
             if not self._denied_noted:  # one line for each connection: the counter has the number
                 self._denied_noted = True
@@ -132,14 +135,3 @@ class Publishing(Publisher):
                 self._targets.clear()
             self._targets[topic] = target
         return target
-
-
-def retain(connection: Connection, client: Client, message: Message) -> None:
-    """Keep a published message for later subscribers; an empty one clears its topic [MQTT-3.3.1-5]."""
-    kept = message.aimed_at(message.address)
-    kept.retained = True
-    try:
-        client.retain(kept)
-    except Limit as error:
-        client.counters.drop("retained_limit")
-        connection.outlet.note("message not retained", error.text)

@@ -1,7 +1,11 @@
-"""Reads the fields of one packet from its bytes (MQTT 3.1.1 §1.5)."""
+"""Reads the fields of one packet from its bytes (MQTT 3.1.1 §1.5, MQTT 5.0 §1.5)."""
+
+from typing import Final
 
 from protocols.mqtt.errors import Malformed
 from protocols.mqtt.topics import read_text
+
+VARIABLE_LIMIT_BYTES: Final = 4  # of a variable byte integer (MQTT 5.0 §1.5.5)
 
 
 class Reader:
@@ -11,6 +15,11 @@ class Reader:
         self._packet = packet
         self._data = data
         self._position = 0
+
+    @property
+    def position(self) -> int:
+        """Where the next field begins."""
+        return self._position
 
     @property
     def finished(self) -> bool:
@@ -25,6 +34,26 @@ class Reader:
         """Read two bytes."""
         taken = self._take(2)
         return taken[0] << 8 | taken[1]
+
+    def long_number(self) -> int:
+        """Read four bytes."""
+        return int.from_bytes(self._take(4), "big")
+
+    def variable(self) -> int:
+        """Read a number of one to four bytes, in as few as it takes [MQTT-1.5.5-1]."""
+        value = 0
+        for count in range(VARIABLE_LIMIT_BYTES):
+            byte = self.byte()
+            value |= (byte & 0x7F) << (7 * count)
+            if byte < 0x80:
+                if byte == 0 and count:
+                    raise Malformed(f"{self._packet} has a number in more bytes than it takes [MQTT-1.5.5-1]")
+                return value
+        raise Malformed(f"{self._packet} has a number of more than four bytes")
+
+    def block(self) -> bytes:
+        """Read a number of one to four bytes and as many bytes: the properties of a packet (MQTT 5.0 §2.2.2)."""
+        return self._take(self.variable())
 
     def packet_id(self) -> int:
         """Read a packet id, which is never 0."""

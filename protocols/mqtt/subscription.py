@@ -1,33 +1,44 @@
 """A subscription: what the topic space hands its messages to.
 
 QoS 0 goes straight into the output of the connection, in one frame that all such subscribers share; QoS 1 and 2 go
-through the session's queue. Of a session's subscriptions that match a message one is chosen, that with the highest
-QoS, so the client gets one copy [MQTT-3.3.5-1].
+through the session's queue. Of a session's subscriptions that match a message one stands for all, so the client gets one
+copy [MQTT-3.3.5-1]: that with the highest QoS, or where MQTT 5.0's options come in, an `Overlap`.
 """
 
-from core.model.message import FOR_MQTT, Message
+from typing import TYPE_CHECKING
+
+from core.model.message import Message
 from core.routing.sink import Sink
-from protocols.mqtt.deliveries import Deliveries, Grant
+from protocols.mqtt.properties import SUBSCRIPTION_IDENTIFIER, variable
 from protocols.mqtt.topics import UNSAYABLE, topic_field
-from protocols.mqtt.translate import from_core
+
+if TYPE_CHECKING:
+    from protocols.mqtt.deliveries import Deliveries
+
+
+class Grant(Sink):
+    """What a subscription was given: what an entry must remember of the way it came in."""
+
+    def __init__(self, qos: int) -> None:
+        super().__init__()
+        self.qos = qos
+        self.identifiers = b""  # subscription identifiers as they stand in a PUBLISH
+        self.as_published = False  # the retain flag stays as the publisher set it [MQTT-3.3.1-13]
 
 
 class Subscription(Grant):
     """One topic filter of one session, with the QoS it was granted."""
 
-    def __init__(self, deliveries: Deliveries, text: str, qos: int) -> None:
+    def __init__(self, deliveries: "Deliveries", text: str, qos: int) -> None:
         super().__init__(qos)
         self.group = deliveries
         self.text = text  # the filter in the core's form, to authorise it again
-        self._deliveries = deliveries
+        self.deliveries = deliveries
 
     def take(self, message: Message) -> bool:
-        deliveries = self._deliveries
+        deliveries = self.deliveries
         if message.qos and self.qos:
-            if topic_field(message.address) == UNSAYABLE:
-                deliveries.counters.drop("not_a_topic")
-                return True
-            return deliveries.keep(message, self)
+            return keep(deliveries, message, self)
         connection = deliveries.connection
         if connection is None:
             deliveries.counters.drop("session_offline")
@@ -36,22 +47,121 @@ class Subscription(Grant):
             deliveries.counters.drop("slow_subscriber")
             return True
         frame = message.encoded
-        if message.encoded_for != FOR_MQTT:
-            frame = from_core(message, deliveries.counters)
-        if not frame:
-            deliveries.counters.drop("not_a_topic")
-            return True
+        if message.encoded_for != deliveries.shares:
+            frame = deliveries.dialect.at_most_once(message, self)
+            if not frame:
+                return True
         deliveries.counters.delivered += 1
         connection.write(frame)
         return True
 
     def failed(self, error: Exception) -> None:
-        self._deliveries.failed(error)
+        self.deliveries.failed(error)
 
     def merged(self, others: list[Sink]) -> Sink:
+        everything: list[Subscription] = [self]
         chosen = self
+        plain = self.plain
         for other in others:
             assert isinstance(other, Subscription)
+            everything.append(other)
+            plain = plain and other.plain
             if other.qos > chosen.qos:
                 chosen = other
-        return chosen
+        return chosen if plain else Overlap(everything)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it has none of MQTT 5.0's options."""
+        return True
+
+
+class OptionedSubscription(Subscription):
+    """A subscription with options of MQTT 5.0 (§3.8.3.1) or a subscription identifier (§3.8.2.1.2); 0 is none."""
+
+    def __init__(
+        self,
+        deliveries: "Deliveries",
+        text: str,
+        qos: int,
+        identifier: int,
+        *,
+        no_local: bool,
+        as_published: bool,
+    ) -> None:
+        super().__init__(deliveries, text, qos)
+        if identifier:
+            self.identifiers = variable(SUBSCRIPTION_IDENTIFIER, identifier)
+        self.no_local = no_local
+        self.as_published = as_published
+
+    @property
+    def plain(self) -> bool:
+        return False
+
+    def take(self, message: Message) -> bool:
+        if self.no_local and self.deliveries.publishing:  # [MQTT-3.8.3-3]
+            return True
+        return send(self.deliveries, message, self)
+
+
+class Overlap(Grant):
+    """The subscriptions of one session that match the same messages: one copy, with all that they ask for.
+
+    It carries every identifier [MQTT-3.3.4-4] and has the highest QoS [MQTT-3.3.4-2]. What the session's own client has
+    published reaches those without No Local only.
+    """
+
+    def __init__(self, subscriptions: list[Subscription]) -> None:
+        super().__init__(0)
+        self.group = subscriptions[0].deliveries
+        self._deliveries = subscriptions[0].deliveries
+        foreign = [member for member in subscriptions if not _is_deaf_to_own(member)]
+        self._all = _combined(subscriptions)
+        self._of_own = _combined(foreign) if foreign else None
+
+    def take(self, message: Message) -> bool:
+        grant = self._of_own if self._deliveries.publishing else self._all
+        if grant is None:
+            return True
+        return send(self._deliveries, message, grant)
+
+    def failed(self, error: Exception) -> None:
+        self._deliveries.failed(error)
+
+
+def _is_deaf_to_own(subscription: Subscription) -> bool:
+    return isinstance(subscription, OptionedSubscription) and subscription.no_local
+
+
+def _combined(subscriptions: list[Subscription]) -> Grant:
+    grant = Grant(max([member.qos for member in subscriptions]))
+    identifiers = {member.identifiers: None for member in subscriptions}
+    grant.identifiers = b"".join(identifiers)
+    grant.as_published = any(member.as_published for member in subscriptions)
+    return grant
+
+
+def keep(deliveries: "Deliveries", message: Message, grant: Grant) -> bool:
+    """Have a message of QoS 1 or 2 wait in the session's queue."""
+    if topic_field(message.address) == UNSAYABLE:
+        deliveries.counters.drop("not_a_topic")
+        return True
+    return deliveries.keep(message, grant)
+
+
+def send(deliveries: "Deliveries", message: Message, grant: Grant) -> bool:
+    """Send a message in a frame that is made for this one subscriber, or have it wait."""
+    if message.qos and grant.qos:
+        return keep(deliveries, message, grant)
+    connection = deliveries.connection
+    if connection is None:
+        deliveries.counters.drop("session_offline")
+    elif connection.overrun():
+        deliveries.counters.drop("slow_subscriber")
+    else:
+        frame = deliveries.dialect.at_most_once(message, grant)
+        if frame:
+            deliveries.counters.delivered += 1
+            connection.write(frame)
+    return True

@@ -7,7 +7,7 @@ bytes.
 
 from typing import Final
 
-from core.model.errors import Denied, Invalid, Limit
+from core.model.errors import Denied, Invalid, Limit, Unsupported
 from core.model.message import FOR_MQTT, Address
 from core.model.names import TOPIC_LEVELS_LIMIT
 from core.routing.pattern import MANY_WORDS, ONE_WORD, WORD, Pattern, Token
@@ -31,7 +31,10 @@ class Filter:
 
 
 def read_text(what: str, raw: bytes) -> str:
-    """Decode a string of a packet; it must be UTF-8 without surrogates and NUL [MQTT-1.5.3-1], [MQTT-1.5.3-2]."""
+    """Decode a string of a packet; it must be UTF-8 without surrogates and NUL [MQTT-1.5.3-1], [MQTT-1.5.3-2].
+
+    The same two statements are [MQTT-1.5.4-1] and [MQTT-1.5.4-2] in MQTT 5.0.
+    """
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -83,6 +86,8 @@ def _encode(key: str) -> bytes:
 def parse_filter(text: str) -> Filter:
     """Parse a topic filter; Invalid when a wildcard is in the wrong place, Limit when it has too many levels."""
     first, slash, _ = text.partition("/")
+    if slash and first == "$share":
+        raise Unsupported(f"topic filter '{text}': shared subscriptions are not supported")
     if slash and first in GIVEN_MEANING:
         raise Invalid(f"topic filter '{text}': '{first}/' is not supported")
     _check_levels("topic filter", text.count("/"))

@@ -1,4 +1,4 @@
-"""Between a PUBLISH packet and the core's message, both ways; the only file that knows both.
+"""Between a PUBLISH packet of MQTT 3.1.1 and the core's message, both ways; `translate5` does it for MQTT 5.0.
 
 MQTT 3.1.1 has a topic, a QoS, a retain flag and a body. What else a message of another protocol says is lost on the
 way, and counted under the reasons of docs/conversions.md each time that a packet is made of it.
@@ -18,9 +18,12 @@ def to_core(address: Address, body: bytes, qos: int) -> Message:
 
 def from_core(message: Message, counters: Counters) -> bytes:
     """Return the message as a PUBLISH of QoS 0, or nothing when its key is no topic. Kept for the next to ask."""
+    if message.encoded_for == FOR_MQTT:
+        return message.encoded
     frame = publish_at_most_once(message, counters)
-    message.encoded = frame
-    message.encoded_for = FOR_MQTT
+    if frame:
+        message.encoded = frame
+        message.encoded_for = FOR_MQTT
     return frame
 
 

@@ -4,7 +4,6 @@ A message from STOMP keeps the header lines as they were sent. They are read aga
 said again once for each version of STOMP that asks. What cannot be said is counted and left out.
 """
 
-from decimal import Decimal
 from typing import Final
 
 from core.access import User, check_user_id
@@ -12,7 +11,8 @@ from core.counters import Counters
 from core.model.destination import Destination, formatted
 from core.model.message import FOR_STOMP, Message
 from core.model.names import TOPIC_SPACE
-from core.model.properties import NO_PROPERTIES, Native, Properties, Timestamp, Value
+from core.model.properties import NO_PROPERTIES, Native, Properties
+from protocols.header_text import as_text
 from protocols.stomp.destinations import Kind, parse, reply_text
 from protocols.stomp.errors import PeerError
 from protocols.stomp.headers import decoded_headers, header_line, number
@@ -168,7 +168,7 @@ def from_core(properties: Properties, version: int, counters: Counters) -> bytes
     lines.add("content-type", properties.content_type)
     lines.add("content-encoding", properties.content_encoding)
     if properties.correlation_id is not None:
-        _add_value(lines, "correlation-id", properties.correlation_id, counters)
+        lines.add("correlation-id", as_text(properties.correlation_id, counters))
     if properties.reply_to is not None:
         lines.add("reply-to", _reply_text(properties.reply_to))
     elif properties.reply_to_topic is not None:
@@ -187,30 +187,8 @@ def from_core(properties: Properties, version: int, counters: Counters) -> bytes
         if name in RESERVED:
             counters.lose("header_reserved")
         else:
-            _add_value(lines, name, value, counters)
+            lines.add(name, as_text(value, counters))
     return lines.joined()
-
-
-def _add_value(lines: Lines, name: str, value: Value, counters: Counters) -> None:
-    if isinstance(value, str):
-        lines.add(name, value)
-    elif isinstance(value, bool):
-        lines.add(name, "true" if value else "false")
-    elif isinstance(value, int):
-        lines.add(name, str(value))
-    elif isinstance(value, float):
-        lines.add(name, repr(value))
-    elif isinstance(value, Decimal):
-        lines.add(name, format(value, "f"))
-    elif isinstance(value, Timestamp):
-        lines.add(name, str(value.seconds))
-    elif isinstance(value, bytes):
-        try:
-            lines.add(name, value.decode())
-        except UnicodeDecodeError:
-            counters.lose("header_not_text")
-    else:
-        counters.lose("header_void" if value is None else "header_nested")
 
 
 def _set_reply_to(properties: Properties, text: str) -> None:

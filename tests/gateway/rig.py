@@ -15,7 +15,7 @@ from core.timers import NEVER
 from gateway.filters import Filter
 from gateway.link import Link
 from gateway.poller import open_poller
-from gateway.reactor import Reactor
+from gateway.reactor import Machine, Reactor
 from gateway.wiring import Authenticator
 from protocols.connection import Connection, Outlet, Peer
 
@@ -178,9 +178,17 @@ class Rig:
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
 
-    def connect(self, *, buffer_bytes: int = 0, filters: tuple[Filter, ...] = (), counting: bool = False) -> Client:
+    def connect(
+        self,
+        *,
+        buffer_bytes: int = 0,
+        filters: tuple[Filter, ...] = (),
+        counting: bool = False,
+        machine: Machine = Puppet,
+    ) -> Client:
         """Connect a client to a new machine. `buffer_bytes` makes the kernel's buffers small."""
         client = socket.socket()
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent in pieces is there at once too
         if buffer_bytes:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
         client.connect(self._listener.getsockname())
@@ -193,7 +201,7 @@ class Rig:
         server.setblocking(False)
         self._sockets += [client, server]
         peer = Peer(f"{address[0]}:{address[1]}", loopback=True, encrypted=bool(filters))
-        return Client(self, client, self.reactor.add(server, peer, Puppet, filters))
+        return Client(self, client, self.reactor.add(server, peer, machine, filters))
 
     def turn(self) -> bool:
         events = self.poller.poll(0)

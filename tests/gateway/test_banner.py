@@ -28,7 +28,7 @@ def test_the_banner_of_the_default_configuration() -> None:
         "  amqp   127.0.0.1:5672   amqp://guest:guest@127.0.0.1:5672/",
         "  mqtt   127.0.0.1:1883   mosquitto_sub -h 127.0.0.1 -p 1883 -t 'demo/#' -v",
         "  stomp  127.0.0.1:61613  stomp -H 127.0.0.1 -P 61613 -U guest -W guest",
-        "  auto   [::1]:5670       any of the three: the first bytes tell which",
+        "  auto   [::1]:5670       any of the three, and WebSocket: the first bytes tell which",
         "",
         "  User guest, password guest, from this machine only.",
         "  Ctrl-C stops it.",
@@ -56,6 +56,13 @@ def test_encrypted_listeners_are_shown_with_what_tls_needs() -> None:
     assert "amqps://guest:guest@127.0.0.1:1/" in text
     assert "mosquitto_sub -h 127.0.0.1 -p 1 --cafile CA.pem -t" in text
     assert "stomp -H 127.0.0.1 -P 1 --ssl --ssl-ca-file CA.pem -U" in text
+
+
+def test_a_websocket_is_shown_with_its_paths() -> None:
+    listening = [Listening("websocket", "0.0.0.0", 1, encrypted=encrypted) for encrypted in (False, True)]
+    text = "\n".join(shown(listening))
+    assert "ws://127.0.0.1:1/mqtt or ws://127.0.0.1:1/stomp" in text
+    assert "wss://127.0.0.1:1/mqtt or wss://127.0.0.1:1/stomp" in text
 
 
 def test_every_address_is_reached_by_loopback() -> None:

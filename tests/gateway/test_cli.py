@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import argon2
 import pytest
@@ -176,6 +176,7 @@ def answering(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
         ("mqtt", b"\x20\x02\x00\x05"),
         ("stomp", b"CONNECTED\nversion:1.2\n\n\x00"),
         ("stomp", b"ERROR\nmessage:no\n\n\x00"),
+        ("websocket", b"HTTP/1.1 101 Switching Protocols\r\n\r\n"),
     ],
 )
 def test_a_broker_that_answers_is_well(tmp_path: Path, protocol: str, answer: bytes) -> None:
@@ -185,6 +186,10 @@ def test_a_broker_that_answers_is_well(tmp_path: Path, protocol: str, answer: by
         result = invoke("ping", "--config", str(path))
     assert (result.exit_code, result.stdout) == (0, f"{protocol} at 127.0.0.1:{port} answers\n")
     assert heard == [ping.PROBES[protocol][0]]
+
+
+def test_every_listener_can_be_asked() -> None:
+    assert set(ping.PROBES) == set(get_args(Listener.model_fields["protocol"].annotation))
 
 
 @pytest.mark.parametrize("answer", [b"", b"\x01", b"HTTP/1.1 400 Bad Request\r\n" * 9])

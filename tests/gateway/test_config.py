@@ -76,6 +76,7 @@ def test_limits_take_numbers_and_sizes(tmp_path: Path) -> None:
         written(tmp_path, '[limits]\nmemory_bytes = "512 MiB"\nmessage_bytes = 65536\nconnections = 7\n')
     ).limits
     assert (limits.memory_bytes, limits.message_bytes, limits.connections) == (512 << 20, 65_536, 7)
+    assert (limits.session_expiry_s, limits.keep_alive_s) == (7 * 24 * 3_600, 0)
 
 
 # Mistakes: the file's text, and every line that it is answered with
@@ -110,7 +111,7 @@ MISTAKES: Final[dict[str, tuple[str, list[str]]]] = {
     ),
     "an unknown protocol": (
         AMQP.replace("amqp", "amqpp"),
-        ["listener[0].protocol: must be 'amqp', 'mqtt', 'stomp' or 'auto', not 'amqpp'"],
+        ["listener[0].protocol: must be 'amqp', 'mqtt', 'stomp', 'websocket' or 'auto', not 'amqpp'"],
     ),
     "no listener": ("listener = []\n", ["listener: must not be empty"]),
     "single brackets": (
@@ -159,6 +160,16 @@ MISTAKES: Final[dict[str, tuple[str, list[str]]]] = {
             "amqp.channel_max: must be at most 65,535, not 65536",
             "amqp.frame_max: must be at most 16,777,216, not '17 MiB'",
             "amqp.heartbeat: must be at most 65,535, not 65536",
+        ],
+    ),
+    "origins where no page can connect": (
+        f'{AMQP}origins = ["*"]\n',
+        ["listener[0].origins: is for web pages, which connect to websocket or auto only"],
+    ),
+    "origins that are none": (
+        '[[listener]]\nprotocol = "websocket"\naddress = "a:1"\norigins = ["dashboard.example"]\n',
+        [
+            "listener[0].origins[0]: 'dashboard.example' is not an origin, as in https://dashboard.example",
         ],
     ),
     "a path that is none": (

@@ -134,13 +134,14 @@ def test_the_answers_on_the_page_are_the_answers(tmp_path: Path, start: str, tex
 def test_the_example_file_loads(tmp_path: Path) -> None:
     config = load(tmp_path, (ROOT / "dragoman.example.toml").read_text(encoding="utf-8"))
     assert config.anonymous_user == "public"
-    assert [listener.protocol for listener in config.listener] == ["amqp", "mqtt", "stomp", "auto"]
+    assert [listener.protocol for listener in config.listener] == ["amqp", "mqtt", "stomp", "websocket", "auto"]
 
 
 def test_the_commented_lines_of_the_example_file_load_too(tmp_path: Path) -> None:
     text = (ROOT / "dragoman.example.toml").read_text(encoding="utf-8")
-    uncommented = re.sub(r'^# (\w+ = "tls/)', r"\1", text, flags=re.MULTILINE)
+    uncommented = re.sub(r'^# (\w+ = ("tls/|\["https:))', r"\1", text, flags=re.MULTILINE)
     assert uncommented != text
-    listener = load(tmp_path, uncommented).listener[3]
-    assert listener.encrypted
-    assert listener.client_ca is not None
+    listeners = load(tmp_path, uncommented).listener
+    assert listeners[3].origins == ["https://dashboard.example"]
+    assert listeners[4].encrypted
+    assert listeners[4].client_ca is not None

@@ -14,6 +14,7 @@ from core.broker import Broker
 from gateway.config import Config
 from gateway.listeners import HANDSHAKES_LIMIT, PAUSE_S, Door, ListenError, is_loopback
 from gateway.machines import machines
+from gateway.origins import Origins
 from gateway.poller import open_poller
 from gateway.reactor import Reactor
 from gateway.server import serve
@@ -88,7 +89,7 @@ class DoorRig:
         self.socket.setblocking(False)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.listen()
-        self.door = Door(self.reactor, self.socket, "mqtt", machines(Config()), connections_limit)
+        self.door = Door(self.reactor, self.socket, "mqtt", machines(Config(), Origins([])), connections_limit)
         self.door.open()
         self.now = 1000.0
         self.clients: list[socket.socket] = []

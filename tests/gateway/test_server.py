@@ -156,7 +156,7 @@ async def test_a_port_with_a_certificate_speaks_tls(port: str, protocol: str, tm
     [
         (b"HELO\r\n", b""),
         (b"\x16\x03\x01\x02\x00\x01", b""),  # TLS, without a certificate
-        (b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 Not Found\r\n"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 404 Not Found\r\n"),
     ],
 )
 async def test_what_the_detecting_port_does_not_speak_is_closed_and_noted(start: bytes, answer: bytes) -> None:

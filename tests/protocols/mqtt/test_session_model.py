@@ -1,7 +1,8 @@
 """A publisher and a subscriber with persistent sessions, which may lose their connection at any point of any exchange.
 
-Both behave as the specification asks of clients (MQTT 3.1.1 §4.3, §4.4). Whatever is lost on the way: QoS 2 arrives
-exactly once and in order, QoS 1 at least once and in order.
+Both behave as the specification asks of clients (MQTT 3.1.1 §4.3, §4.4; MQTT 5.0 the same). Whatever is lost on the way:
+QoS 2 arrives exactly once and in order, QoS 1 at least once and in order. With MQTT 5.0 the subscriber takes two messages
+at a time, and not one more.
 """
 
 from collections import deque
@@ -23,6 +24,7 @@ from tests.protocols.mqtt.peer import (
     pubrec,
     pubrel,
 )
+from tests.protocols.mqtt.peer5 import Client5, Packet, publish5
 from tests.protocols.world import World
 
 PACKET_IDS: Final = range(1, 6)
@@ -37,13 +39,60 @@ class Sending:
         self.received = False  # PUBREC has come
 
 
+class Talker:
+    """A client of either version, with a session that lasts."""
+
+    def __init__(self, world: World, name: str, version: int, window: int) -> None:
+        self.client: Client | Client5
+        self.greeted: list[Said]
+        if version == 5:
+            newer = Client5(world, name, clean=False, session_expiry=1_000, receive_maximum=window)
+            self.client, self.resumed = newer, newer.connack.present
+            self.greeted = [_as_older(said) for said in newer.greeted]
+        else:
+            older = Client(world, name, clean=False)
+            self.client, self.greeted, self.resumed = older, older.greeted, older.connack == RESUMED
+
+    def send(self, data: bytes) -> list[Said]:
+        return [_as_older(said) for said in self.client.send(data)]
+
+    def publish(self, body: bytes, qos: int, packet_id: int, *, dup: bool = False) -> list[Said]:
+        make = publish5 if isinstance(self.client, Client5) else publish
+        return self.send(make("t", body, qos, packet_id, dup=dup))
+
+    def subscribe(self) -> None:
+        self.client.subscribe(("t", 2))
+
+    def take(self) -> list[Said]:
+        return [_as_older(said) for said in self.client.take()]
+
+    def hang_up(self) -> None:
+        self.client.hang_up()
+
+    @property
+    def closed(self) -> bool:
+        return self.client.closed
+
+
+def _as_older(said: Packet | Said) -> Said:
+    if not isinstance(said, Packet):
+        return said
+    assert said.codes in {b"", b"\0"}
+    if said.name == "PUBLISH":
+        return Publish(said.topic, said.body, said.qos, said.packet_id, said.dup, said.retain)
+    return Answer(said.name, said.packet_id)
+
+
 class Exchanges(RuleBasedStateMachine):
+    version = 4
+    window = 1_024
+
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-        self.publisher = Client(self.world, "publisher", clean=False)
-        self.subscriber = Client(self.world, "subscriber", clean=False)
-        self.subscriber.subscribe(("t", 2))
+        self.publisher = self.talker("publisher")
+        self.subscriber = self.talker("subscriber")
+        self.subscriber.subscribe()
         self.answers: deque[Said] = deque()  # to the publisher, on the wire
         self.sending: dict[int, Sending] = {}
         self.deliveries: deque[Said] = deque()  # to the subscriber, on the wire
@@ -52,6 +101,9 @@ class Exchanges(RuleBasedStateMachine):
         self.got: dict[int, list[bytes]] = {1: [], 2: []}
         self.repeated: set[bytes] = set()  # QoS 1 bodies that came twice for a reason
         self.count = 0
+
+    def talker(self, name: str) -> Talker:
+        return Talker(self.world, name, self.version, self.window)
 
     def pump(self) -> None:
         self.deliveries += self.subscriber.take()
@@ -69,7 +121,7 @@ class Exchanges(RuleBasedStateMachine):
         if lost:
             self.publisher_comes_back()
         else:
-            self.answers += self.publisher.send(publish("t", body, qos, packet_id))
+            self.answers += self.publisher.publish(body, qos, packet_id)
         self.pump()
 
     @precondition(lambda self: self.answers)
@@ -89,15 +141,14 @@ class Exchanges(RuleBasedStateMachine):
     def publisher_comes_back(self) -> None:
         """[MQTT-4.4.0-1], [MQTT-4.6.0-1]"""
         self.publisher.hang_up()
-        self.publisher = Client(self.world, "publisher", clean=False)
-        assert self.publisher.connack == RESUMED
+        self.publisher = self.talker("publisher")
+        assert self.publisher.resumed
         self.answers.clear()
         for packet_id, sending in self.sending.items():
             if sending.received:
                 self.answers += self.publisher.send(pubrel(packet_id))
             else:
-                again = publish("t", sending.body, sending.qos, packet_id, dup=True)
-                self.answers += self.publisher.send(again)
+                self.answers += self.publisher.publish(sending.body, sending.qos, packet_id, dup=True)
                 self.repeated.add(sending.body)
         self.pump()
 
@@ -130,14 +181,19 @@ class Exchanges(RuleBasedStateMachine):
     @rule()
     def subscriber_comes_back(self) -> None:
         self.subscriber.hang_up()
-        self.subscriber = Client(self.world, "subscriber", clean=False)
-        assert self.subscriber.connack == RESUMED
+        self.subscriber = self.talker("subscriber")
+        assert self.subscriber.resumed
         self.deliveries = deque(self.subscriber.greeted)
         self.pump()
 
     @invariant()
     def exactly_once_is_in_order_and_without_repetition(self) -> None:
         assert self.got[2] == self.published[2][: len(self.got[2])]
+
+    @invariant()
+    def no_more_is_under_way_than_the_subscriber_takes(self) -> None:
+        under_way = {said.packet_id for said in self.deliveries if isinstance(said, Publish)} | self.held
+        assert len(under_way) <= self.window
 
     @invariant()
     def at_least_once_is_in_order_and_repeated_for_a_reason_only(self) -> None:
@@ -160,5 +216,12 @@ class Exchanges(RuleBasedStateMachine):
         assert not self.subscriber.closed
 
 
+class Exchanges5(Exchanges):
+    version = 5
+    window = 2
+
+
 Exchanges.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Exchanges5.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestExchanges = Exchanges.TestCase
+TestExchanges5 = Exchanges5.TestCase

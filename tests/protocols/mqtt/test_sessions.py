@@ -3,9 +3,10 @@
 import pytest
 
 from core.access import EVERYTHING, NOTHING, Permission, User
+from core.broker import SESSION_EXPIRY_LIMIT_S
 from core.model.names import DEFAULT_VHOST
 from protocols.mqtt.deliveries import QUEUE_LIMIT_ENTRIES
-from protocols.mqtt.session import SESSION_EXPIRY_S, SESSIONS_LIMIT, MqttSession
+from protocols.mqtt.session import SESSIONS_LIMIT, MqttSession
 from tests.protocols.mqtt.peer import (
     ACCEPTED,
     RESUMED,
@@ -204,7 +205,7 @@ def test_a_session_expires_after_its_client_has_been_away_long_enough(world: Wor
     client.subscribe(("a", 1))
     client.hang_up()
     sender.publish("a", b"x", 1)
-    world.advance(SESSION_EXPIRY_S - 1)
+    world.advance(SESSION_EXPIRY_LIMIT_S - 1)
     assert sessions(world) == {"c", "sender"}
     world.advance(1)
     assert sessions(world) == {"sender"}
@@ -214,16 +215,16 @@ def test_a_session_expires_after_its_client_has_been_away_long_enough(world: Wor
 
 def test_a_session_that_is_in_use_does_not_expire(world: World) -> None:
     Client(world, clean=False).hang_up()
-    world.advance(SESSION_EXPIRY_S - 1)
+    world.advance(SESSION_EXPIRY_LIMIT_S - 1)
     Client(world, clean=False)
-    world.advance(2 * SESSION_EXPIRY_S)
+    world.advance(2 * SESSION_EXPIRY_LIMIT_S)
     assert sessions(world) == {"c"}
 
 
 def test_the_time_away_counts_from_the_last_good_bye(world: World) -> None:
     for _ in range(3):
         Client(world, clean=False).hang_up()
-        world.advance(SESSION_EXPIRY_S - 1)
+        world.advance(SESSION_EXPIRY_LIMIT_S - 1)
     assert Client(world, clean=False).connack == RESUMED
 
 
@@ -232,7 +233,7 @@ def test_a_session_that_was_discarded_does_not_end_its_successor(world: World) -
     watched = world.broker.timers.count
     client = Client(world)
     assert world.broker.timers.count == watched  # the old session's expiry for the new connection's deadline
-    world.advance(SESSION_EXPIRY_S + 1)
+    world.advance(SESSION_EXPIRY_LIMIT_S + 1)
     assert sessions(world) == {"c"}
     assert not client.closed
 

@@ -1,0 +1,73 @@
+"""SUBSCRIBE and UNSUBSCRIBE: each filter for itself, then one answer, then the retained messages (§3.8.4, §3.10.4)."""
+
+from core.client import Client
+from core.model.errors import BrokerError
+from core.routing.pattern import Pattern
+from protocols.connection import Connection
+from protocols.mqtt.errors import NO_SUBSCRIPTION_EXISTED, SUCCESS, outcome_of
+from protocols.mqtt.greeting import Greeting
+from protocols.mqtt.packets import Subscribe, Unsubscribe
+from protocols.mqtt.packets5 import QOS, RETAIN_HANDLING, RETAIN_IF_NEW, RETAIN_NEVER
+from protocols.mqtt.session import MqttSession
+from protocols.mqtt.subscription import Subscription
+from protocols.mqtt.topics import parse_filter
+
+
+class Subscribing:
+    """What one connection subscribes to."""
+
+    def __init__(self, connection: Connection, client: Client, session: MqttSession) -> None:
+        self._connection = connection
+        self._client = client
+        self._session = session
+        self._greeting = Greeting(connection, session, client)
+
+    def subscribe(self, packet: Subscribe) -> None:
+        """Make the subscriptions, say what became of each [MQTT-3.8.4-6], and send what is retained for them."""
+        session = self._session
+        codes: list[int] = []
+        refused: list[str] = []
+        greeted: dict[str, tuple[Subscription, Pattern]] = {}
+        for text, options in packet.filters:
+            existed = text in session.subscriptions
+            try:
+                topic_filter = parse_filter(text)
+                subscription = session.subscribe(self._client, text, topic_filter, options, packet.identifier)
+            except BrokerError as error:
+                codes.append(outcome_of(error).reason)
+                refused.append(error.text)
+                continue
+            codes.append(options & QOS)
+            if _wants_retained(options, existed=existed):
+                greeted[text] = (subscription, topic_filter.pattern)
+        if refused:
+            more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+            self._connection.outlet.note("subscription refused", f"{refused[0]}{more}")
+        self._connection.complete_output()
+        text = refused[0] if refused else ""
+        self._connection.write(session.deliveries.dialect.suback(packet.packet_id, codes, text))
+        for text, (subscription, pattern) in greeted.items():  # also when it replaced another [MQTT-3.8.4-3]
+            if self._greeting.full:
+                self._client.counters.drop("slow_subscriber")
+            else:
+                self._greeting.add(text, subscription, pattern)
+
+    def unsubscribe(self, packet: Unsubscribe) -> None:
+        """End the subscriptions, and say of each whether there was one [MQTT-3.10.4-4], [MQTT-3.11.3-1]."""
+        session = self._session
+        codes = [SUCCESS if session.unsubscribe(text) else NO_SUBSCRIPTION_EXISTED for text in packet.filters]
+        self._connection.complete_output()
+        self._connection.write(session.deliveries.dialect.unsuback(packet.packet_id, codes))
+
+    def go_on(self) -> None:
+        """Send more of what is retained: the output has room again."""
+        self._greeting.go_on()
+
+    def end(self) -> None:
+        """Send no more, because the connection has ended."""
+        self._greeting.end()
+
+
+def _wants_retained(options: int, *, existed: bool) -> bool:
+    handling = options & RETAIN_HANDLING  # [MQTT-3.3.1-9], [MQTT-3.3.1-10], [MQTT-3.3.1-11]
+    return handling != RETAIN_NEVER and not (handling == RETAIN_IF_NEW and existed)
