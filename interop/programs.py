@@ -15,6 +15,7 @@ from interop.broker import CHECKOUT, Endpoint
 
 BUILD_LIMIT_S: Final = 300.0  # the first build fetches the client library
 RUN_LIMIT_S: Final = 60.0
+FETCH_TRIES: Final = 3
 WITHOUT: Final = ("node_modules", "target")
 
 
@@ -50,6 +51,17 @@ def run(*command: str, folder: Path, endpoint: Endpoint | None = None) -> str:
     )
     assert done.returncode == 0, done.stdout
     return done.stdout
+
+
+def fetch(*command: str, folder: Path) -> None:
+    """Run a command that fetches the client library; a registry that does not answer is asked again."""
+    for _ in range(FETCH_TRIES - 1):
+        try:
+            run(*command, folder=folder)
+        except (AssertionError, subprocess.TimeoutExpired):
+            continue
+        return
+    run(*command, folder=folder)
 
 
 def amqp_url(endpoint: Endpoint) -> str:

@@ -9,7 +9,7 @@ from interop.broker import Endpoint
 def test_amqp091_go(endpoint: Endpoint, tmp_path: Path) -> None:
     programs.needed("go")
     folder = programs.copied("go", tmp_path)
-    programs.run("go", "test", "-c", "-o", "program.test", ".", folder=folder)
+    programs.fetch("go", "test", "-c", "-o", "program.test", ".", folder=folder)
     report = programs.run("./program.test", "-test.v", folder=folder, endpoint=endpoint)
     assert "--- PASS: " in report
     assert "--- SKIP: " not in report

@@ -10,7 +10,7 @@ from interop.broker import Endpoint
 def test_the_java_client(endpoint: Endpoint, tmp_path: Path) -> None:
     programs.needed("java", "javac", "mvn")
     folder = programs.copied("java", tmp_path)
-    programs.run("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", folder=folder)
+    programs.fetch("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=lib", folder=folder)
     programs.run("javac", "-cp", "lib/*", "-d", "classes", "AmqpClient.java", folder=folder)
     report = programs.run(
         "java", "-cp", os.pathsep.join(("lib/*", "classes")), "AmqpClient", folder=folder, endpoint=endpoint
