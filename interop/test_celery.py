@@ -164,6 +164,18 @@ def test_a_chord_is_joined(prefork: Worker) -> None:
     assert result_of(joined) == sum(2 * number for number in range(8))
 
 
+def test_a_chord_is_joined_in_the_memory_of_a_worker(endpoint: Endpoint, tmp_path: Path, name: str) -> None:
+    """The in-memory backend knows only what happens in its own process, so the chord begins and ends in the worker."""
+    worker = Worker(endpoint, tmp_path, name, "--pool=threads", "-c", "2", backend="cache+memory://")
+    try:
+        path = tmp_path / "sum"
+        worker.send("spread", list(range(8)), str(path))
+        wait_until(path.exists, "the chord is not joined")
+        assert path.read_text() == str(sum(2 * number for number in range(8)))
+    finally:
+        worker.close()
+
+
 def test_a_task_whose_process_dies_is_delivered_again(prefork: Worker) -> None:
     assert result_of(prefork.send("die")) is True
 

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from celery import Celery, Task, shared_task
+from celery import Celery, Task, chain, chord, current_app, shared_task
 
 SETTINGS: Final = ("INTEROP_BROKER", "INTEROP_BACKEND", "INTEROP_QUEUE", "INTEROP_QUEUE_TYPE")
 POLL_S: Final = 0.01
@@ -70,6 +70,24 @@ def note(path: str, line: str) -> None:
         notes.write(f"{line}\n")
 
 
+def keep(value: int, path: str) -> None:
+    """Write a value to a file that appears whole."""
+    unfinished = Path(f"{path}.new")
+    unfinished.write_text(str(value))
+    unfinished.rename(path)
+
+
+def spread(numbers: list[int], path: str) -> None:
+    """Start a chord from inside the worker, whose sum is kept in a file."""
+    parts = [running("add").s(number, number) for number in numbers]
+    chord(parts)(chain(running("total").s(), running("keep").s(path)))
+
+
+def running(name: str) -> Any:
+    """Return a task of the application that runs."""
+    return current_app.tasks[f"interop.{name}"]
+
+
 def hold(path: str) -> None:
     """Be busy until the file exists."""
     while not Path(path).exists():
@@ -84,7 +102,7 @@ def die(self: "Task[Any, Any]") -> bool:
     return redelivered
 
 
-for work in (add, total, fail, moment, note, hold):
+for work in (add, total, fail, moment, note, keep, spread, hold):
     shared_task(name=f"interop.{work.__name__}")(work)
 shared_task(name="interop.flaky", bind=True, max_retries=5)(flaky)
 shared_task(name="interop.die", bind=True)(die)
