@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.build import generator_root
-from bench.items import ITEMS, Item
+from bench.items import ITEMS, Item, groups
+from bench.peers.activemq import ActiveMQ
 from bench.peers.broker import Broker
 from bench.peers.mosquitto import Mosquitto
 from bench.peers.ours import Dragoman
@@ -24,7 +25,7 @@ from bench.table import lines, notes
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Ours and its peers, side by side.")
     parser.add_argument("--only", nargs="+", metavar="ITEM", choices=[item.name for item in ITEMS], default=[])
-    parser.add_argument("--peers", default="ours,mosquitto,rabbitmq", help="of ours, mosquitto, rabbitmq, relay")
+    parser.add_argument("--peers", default="ours,mosquitto,rabbitmq,activemq", help="of these and relay")
     parser.add_argument("--repeat", type=int, default=3, help="runs on each broker; the table has the medians")
     parser.add_argument("--seconds", type=float, default=4.0, help="measured time of a run")
     parser.add_argument("--warm-up", type=float, default=1.0, dest="warmup_s", help="seconds before it")
@@ -39,7 +40,7 @@ def arguments() -> argparse.Namespace:
 
 def present(wanted: list[str]) -> dict[str, Broker]:
     """Return the brokers that are asked for and installed, ours first."""
-    known: list[Broker] = [Dragoman(), Mosquitto(), RabbitMQ(), Relay()]
+    known: list[Broker] = [Dragoman(), Mosquitto(), RabbitMQ(), ActiveMQ(), Relay()]
     unknown = set(wanted) - {broker.name for broker in known}
     if unknown:
         raise SystemExit(f"bench: no peer {', '.join(sorted(unknown))}")
@@ -93,7 +94,7 @@ def main() -> int:
     options = arguments()
     if options.list:
         for item in ITEMS:
-            print(f"{item.name:18} {'; '.join(row.label for row in item.rows)}")
+            print(f"{item.name:24} {'; '.join(dict.fromkeys(row.label for row in item.rows))}")
         return 0
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
     root = generator_root()
@@ -103,18 +104,18 @@ def main() -> int:
     settings = Settings(
         options.repeat, options.seconds, options.warmup_s, options.window, options.rate, options.every_peer
     )
-    chosen = [item for item in ITEMS if not options.only or item.name in options.only]
     runner = Runner(brokers, settings, root)
     results: list[tuple[Item, dict[str, Result]]] = []
     versions = {name: broker.version() for name, broker in brokers.items()}
     stopped = ""
     try:
-        for item in chosen:
-            results.append((item, runner.run(item)))
+        for group in groups(options.only):
+            results.extend(runner.run(group))
     except KeyboardInterrupt:
         stopped = "bench: stopped; the table has what was finished"
     finally:
         runner.stop()
+    results.sort(key=lambda pair: ITEMS.index(pair[0]))  # what is compared with another item stays in its place
     if results:
         report(results, brokers, versions)
     if options.json is not None:

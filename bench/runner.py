@@ -50,19 +50,25 @@ class Runner:
         self.root = root  # where the generator is started
         self.serial = 0
 
-    def run(self, item: Item) -> dict[str, Result]:
-        """Perform one item on every broker that is here and can do it."""
-        names = [name for name in item.peers if name in self.brokers]
-        if not self.settings.every_peer:
-            names = [name for name in names if name in ("ours", item.peers[1], "relay")]
-        results = {name: Result() for name in names}
+    def run(self, group: list[Item]) -> list[tuple[Item, dict[str, Result]]]:
+        """Perform items, in alternation, on every broker that is here and can do them."""
+        results = [(item, {name: Result() for name in self._peers(item)}) for item in group]
+        needed = {name for _, result in results for name in result}
         for name, broker in self.brokers.items():
-            if name not in names:
+            if name not in needed:
                 broker.stop()
         for turn in range(self.settings.repeat):
-            for name in names:
-                self._one(item, name, results[name], turn + 1)
+            for item, result in results:
+                for name in result:
+                    self._one(item, name, result[name], turn + 1)
         return results
+
+    def _peers(self, item: Item) -> list[str]:
+        names = [name for name in item.peers if name in self.brokers]
+        if not self.settings.every_peer:
+            compared = {item.rival(row) for row in item.rows}
+            names = [name for name in names if name in ("ours", "relay") or name in compared]
+        return names
 
     def _one(self, item: Item, name: str, result: Result, turn: int) -> None:
         broker = self.brokers[name]
@@ -72,7 +78,9 @@ class Runner:
                 broker.stop()
                 broker.settings = item.settings
                 broker.start()
-            figures = self._generate(item, broker)
+                if broker.warm_up_s:
+                    self._generate(item, broker, broker.warm_up_s)
+            figures = self._generate(item, broker, self.settings.seconds)
         except StartError as trouble:
             figures = {"error": str(trouble)}
         error = figures.pop("error", "")
@@ -82,23 +90,23 @@ class Runner:
             shown = f"failed: {error}"
         else:
             result.runs.append(figures)
-            shown = "  ".join(f"{figures[row.figure]:,.3f} {row.unit}" for row in item.rows)
-        print(f"bench: {item.name:22} {name:10} {turn}/{self.settings.repeat}  {shown}", file=sys.stderr, flush=True)
+            told = [f"{figures[row.figure]:,.3f} {row.unit}" for row in item.rows]
+            shown = "  ".join(dict.fromkeys(told))  # once, where rows compare one figure with two peers
+        print(f"bench: {item.name:24} {name:10} {turn}/{self.settings.repeat}  {shown}", file=sys.stderr, flush=True)
 
-    def _generate(self, item: Item, broker: Broker) -> dict[str, Any]:
+    def _generate(self, item: Item, broker: Broker, seconds: float) -> dict[str, Any]:
         self.serial += 1
         order = {
             "item": item.order,
             "ports": broker.ports,
             "run": f"{os.getpid()}-{self.serial}",
             "broker_pid": broker.pid(),
-            "seconds": self.settings.seconds,
+            "seconds": seconds,
             "warmup_s": self.settings.warmup_s,
-            "window": self.settings.window,
-            "rate": self.settings.rate,
+            "numbers": {"window": self.settings.window, "rate": self.settings.rate, **item.numbers},
         }
         command = [sys.executable, "-m", "bench.load", json.dumps(order)]
-        limit_s = 120.0 + 2 * self.settings.seconds
+        limit_s = 120.0 + 2 * seconds
         try:
             done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False, timeout=limit_s)
         except subprocess.TimeoutExpired:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bench.load import work
 from bench.load.link import WorkError
+from bench.load.order import Order
 from bench.load.relay import serve
 
 
@@ -23,12 +24,11 @@ def main() -> int:
         serve(int(sys.argv[2]), sys.argv[1] == "sink")
         return 0
     wanted: dict[str, Any] = json.loads(sys.argv[1])
-    order = work.Order(wanted["ports"], wanted["run"], wanted["broker_pid"], wanted["seconds"], wanted["warmup_s"])
-    order.size_bytes = wanted.get("size_bytes", order.size_bytes)
-    order.window = wanted.get("window", order.window)
-    order.rate = wanted.get("rate", order.rate)
+    order = Order(wanted["ports"], wanted["run"], wanted["broker_pid"], wanted["seconds"], wanted["warmup_s"])
     gc.disable()  # what the loop allocates has no cycles
     try:
+        for name, value in wanted.get("numbers", {}).items():
+            order.change(name, value)
         figures = work.perform(wanted["item"], order)
     except (WorkError, OSError) as error:
         print(json.dumps({"error": str(error) or type(error).__name__}))

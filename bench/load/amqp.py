@@ -13,6 +13,8 @@ from bench.load.link import RECEIVE_BYTES, Source, WorkError, dial, read_exactly
 from bench.load.stride import StrideDrain
 
 ACK_EVERY: Final = 64
+BINDS_AT_ONCE: Final = 500
+DEFINE_TIMEOUT_S: Final = 60.0  # for thousands of bindings; RabbitMQ takes seconds, on a machine with other work more
 
 
 def read_frame(sock: socket.socket) -> bytes:
@@ -44,13 +46,38 @@ def connect(port: int) -> socket.socket:
     return sock
 
 
-def declare(sock: socket.socket, queue: str, exchange: str = "", key: str = "") -> None:
+def declare(
+    sock: socket.socket, queue: str, exchange: str = "", key: str = "", flags: int = frames.AUTO_DELETE
+) -> None:
     """Declare a queue, and bind it if an exchange is named."""
-    sock.sendall(frames.declare_queue(queue))
+    sock.sendall(frames.declare_queue(queue, flags))
     expect(sock, 50, 11)
     if exchange:
-        sock.sendall(frames.bind_queue(queue, exchange, key))
-        expect(sock, 50, 21)
+        bind(sock, queue, exchange, [key])
+
+
+def bind(sock: socket.socket, queue: str, exchange: str, keys: list[str]) -> None:
+    """Bind a queue with each of the keys, so many at a time that neither side waits for the other to read."""
+    sock.settimeout(DEFINE_TIMEOUT_S)
+    for start in range(0, len(keys), BINDS_AT_ONCE):
+        some = keys[start : start + BINDS_AT_ONCE]
+        sock.sendall(b"".join([frames.bind_queue(queue, exchange, key) for key in some]))
+        for _ in some:
+            expect(sock, 50, 21)
+
+
+def declare_exchange(sock: socket.socket, name: str, kind: str) -> None:
+    sock.sendall(frames.declare_exchange(name, kind))
+    expect(sock, 40, 11)
+
+
+def delete_exchange(port: int, name: str) -> None:
+    """Wait until an exchange is gone with its bindings, so that none is taken away during the next run."""
+    sock = connect(port)
+    sock.settimeout(DEFINE_TIMEOUT_S)
+    sock.sendall(frames.delete_exchange(name))
+    expect(sock, 40, 21)
+    sock.close()
 
 
 def consume(sock: socket.socket, queue: str, prefetch: int) -> None:
@@ -115,12 +142,28 @@ class AmqpSource(Source):
         self.confirmed = max(self.confirmed, tag)
 
 
-class AmqpDrain(StrideDrain):
-    """Consumes, and acknowledges every 64th delivery with all before it."""
+class AmqpKeySource(AmqpSource):
+    """Publishes as many different messages as there are, encoded in advance, in turn: all of one size, no window larger."""
 
-    def __init__(self, sock: socket.socket, delivery_bytes: int, size_bytes: int) -> None:
+    def __init__(self, sock: socket.socket, publications: list[bytes], size_bytes: int) -> None:
+        super().__init__(sock, publications[0], size_bytes, 1, False)
+        self.block = b"".join(publications) * 2  # twice over, so that any window is one slice
+        self.count: int = len(publications)
+
+    def publish(self, count: int) -> None:
+        start = self.sent % self.count * self.frame_bytes
+        self.sent += count
+        self.confirmed = self.sent
+        self.send(self.block[start : start + count * self.frame_bytes])
+
+
+class AmqpDrain(StrideDrain):
+    """Consumes, and acknowledges every 64th delivery, or as many as are said, with all before it."""
+
+    def __init__(self, sock: socket.socket, delivery_bytes: int, size_bytes: int, ack_every: int = ACK_EVERY) -> None:
         """Take over a consumer to which one delivery, already read, has been made."""
         super().__init__(sock, delivery_bytes, delivery_bytes - size_bytes - 1)
+        self.ack_every = ack_every
         self.tag: int = 1
         self.received = 1
 
@@ -131,7 +174,7 @@ class AmqpDrain(StrideDrain):
         before = self.tag
         self.tag += count
         acks: list[bytes] = []
-        for boundary in range(before // ACK_EVERY + 1, self.tag // ACK_EVERY + 1):
-            acks.append(frames.ack_up_to(boundary * ACK_EVERY))
+        for boundary in range(before // self.ack_every + 1, self.tag // self.ack_every + 1):
+            acks.append(frames.ack_up_to(boundary * self.ack_every))
         if acks:
             self.send(b"".join(acks))

@@ -5,6 +5,11 @@ from typing import Final
 END: Final = 0xCE
 ACK_BYTES: Final = 21  # a whole frame with Basic.Ack
 EMPTY_TABLE: Final = b"\x00\x00\x00\x00"
+EXCLUSIVE: Final = 0x04  # of a queue: it goes with its connection
+AUTO_DELETE: Final = 0x08
+DURABLE: Final = 0x02  # of a queue
+PERSISTENT: Final = 2  # delivery mode
+TRANSIENT: Final = 1  # delivery mode
 
 
 def frame(kind: int, channel: int, payload: bytes) -> bytes:
@@ -37,13 +42,30 @@ def open_connection() -> bytes:
     return method(0, 10, 40, shortstr("/") + b"\x00\x00")
 
 
-def open_channel() -> bytes:
-    return method(1, 20, 10, b"\x00")
+def open_channel(channel: int = 1) -> bytes:
+    return method(channel, 20, 10, b"\x00")
 
 
-def declare_queue(name: str) -> bytes:
-    """Declare a transient queue that goes with its last consumer."""
-    return method(1, 50, 10, b"\x00\x00" + shortstr(name) + b"\x08" + EMPTY_TABLE)
+def close_channel(channel: int) -> bytes:
+    return method(channel, 20, 40, (200).to_bytes(2, "big") + shortstr("") + b"\x00\x00\x00\x00")
+
+
+def declare_exchange(name: str, kind: str) -> bytes:
+    """Declare a transient exchange that goes with its last binding."""
+    return method(1, 40, 10, b"\x00\x00" + shortstr(name) + shortstr(kind) + b"\x04" + EMPTY_TABLE)
+
+
+def delete_exchange(name: str) -> bytes:
+    return method(1, 40, 20, b"\x00\x00" + shortstr(name) + b"\x00")
+
+
+def declare_queue(name: str, flags: int = AUTO_DELETE) -> bytes:
+    """Declare a transient queue that goes with its last consumer, or as `flags` say."""
+    return method(1, 50, 10, b"\x00\x00" + shortstr(name) + bytes((flags,)) + EMPTY_TABLE)
+
+
+def delete_queue(name: str) -> bytes:
+    return method(1, 50, 40, b"\x00\x00" + shortstr(name) + b"\x00")
 
 
 def bind_queue(name: str, exchange: str, key: str) -> bytes:

@@ -1,18 +1,19 @@
-"""Many MQTT publishers at QoS 1 and one wildcard subscriber, in a closed loop over all of them.
+"""Many publishers and one subscriber, in a closed loop over all of them.
 
-Each publisher may have its share of the window unacknowledged; a publisher that was acknowledged goes to the end of
-one line, and the line is served as far as the window end to end allows. What was acknowledged in one read is replaced
-in one send.
+Publishers stand in one line, which is served as far as the window end to end allows. An MQTT publisher at QoS 1 may have
+its share of the window unacknowledged; one that was acknowledged goes to the end of the line, and what was acknowledged
+in one read is replaced in one send. An AMQP publisher sends its share, unconfirmed, and goes to the end at once.
 """
 
 import socket
 import time
 from collections import deque
 
-from bench.load import mqtt_frames as frames
-from bench.load.link import Link, WorkError
+from bench.load import mqtt_frames
+from bench.load.amqp import AmqpSource
+from bench.load.link import Drain, Link, Source, WorkError
 from bench.load.loop import STALL_S, Figures, Loop, Meter, Timing
-from bench.load.mqtt import MqttDrain, MqttSource
+from bench.load.mqtt import MqttSource
 
 PACKETS_BYTES = 4096  # one read of acknowledgements; a publisher has two or three outstanding
 
@@ -20,9 +21,7 @@ PACKETS_BYTES = 4096  # one read of acknowledgements; a publisher has two or thr
 class QueuedSource(MqttSource):
     """A publisher that joins the line again with each acknowledgement."""
 
-    def __init__(
-        self, sock: socket.socket, topic: str, size_bytes: int, window: int, line: "deque[QueuedSource]"
-    ) -> None:
+    def __init__(self, sock: socket.socket, topic: str, size_bytes: int, window: int, line: deque[Source]) -> None:
         super().__init__(sock, topic, 1, size_bytes, window)
         self.line = line
         self.credit: int = window
@@ -34,7 +33,7 @@ class QueuedSource(MqttSource):
             data = self.carry + data
         whole = len(data) & ~3
         self.carry = data[whole:]
-        if data[:whole:4].count(frames.PUBACK) != whole >> 2:
+        if data[:whole:4].count(mqtt_frames.PUBACK) != whole >> 2:
             raise WorkError(f"not a PUBACK: {data[:80]!r}")
         count = whole >> 2
         self.confirmed += count
@@ -43,7 +42,7 @@ class QueuedSource(MqttSource):
                 self.line.append(self)
             self.credit += count
 
-    def publish_credit(self) -> int:
+    def publish_share(self) -> int:
         """Send all that may be sent, and return how many messages that is."""
         count = self.credit
         self.credit = 0
@@ -51,10 +50,27 @@ class QueuedSource(MqttSource):
         return count
 
 
+class TurnSource(AmqpSource):
+    """A publisher that nothing acknowledges: it joins the line again when it has sent its share."""
+
+    def __init__(
+        self, sock: socket.socket, publication: bytes, size_bytes: int, share: int, line: deque[Source]
+    ) -> None:
+        super().__init__(sock, publication, size_bytes, share, False)
+        self.line = line
+        self.share = share
+        line.append(self)
+
+    def publish_share(self) -> int:
+        self.publish(self.share)
+        self.line.append(self)
+        return self.share
+
+
 def fan_in(
-    sources: list[QueuedSource],
-    drain: MqttDrain,
-    line: deque[QueuedSource],
+    sources: list[Source],
+    drain: Drain,
+    line: deque[Source],
     window: int,
     timing: Timing,
 ) -> Figures:
@@ -63,14 +79,13 @@ def fan_in(
     links.extend(sources)
     loop = Loop(links)
     meter = Meter(timing.broker_pid)
-    sent = 0
-    seen = 0
+    sent = seen = drain.received
     moved = begun = time.monotonic()
     measuring = False
     while True:
         room = window - sent + drain.received
         while room > 0 and line:
-            count = line.popleft().publish_credit()
+            count = line.popleft().publish_share()
             sent += count
             room -= count
         loop.turn(0.1)

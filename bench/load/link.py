@@ -19,7 +19,7 @@ class WorkError(Exception):
 class Link:
     """One connection: what it has to send, and what to do when it can be read."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.SocketType) -> None:
         self.sock = sock
         self.fd: int = sock.fileno()
         self.rest: bytes = b""
@@ -82,6 +82,10 @@ class Source(Link):
 
     def publish(self, count: int) -> None:
         """Send the next `count` messages, at most a window, in one piece."""
+
+    def publish_share(self) -> int:
+        """Send what is this publisher's turn among many, and return how many messages that is."""
+        return 0
 
     def publish_stamped(self, stamps: list[int]) -> None:
         """Send one message for each stamp, with the stamp (nanoseconds) as its body's first 16 digits."""

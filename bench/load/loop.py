@@ -106,8 +106,13 @@ class Loop:
             link.close()
 
 
-def closed_loop(source: Source, drains: list[Drain], window: int, timing: Timing) -> Figures:
-    """Keep `window` publications under way until the time is over. One has arrived when every drain has it."""
+def closed_loop(
+    source: Source, drains: list[Drain], window: int, timing: Timing, *, competing: bool = False
+) -> Figures:
+    """Keep `window` publications under way until the time is over.
+
+    One has arrived when every drain has it, or where they are `competing`, when any has.
+    """
     links: list[Link] = [source]
     links.extend(drains)
     loop = Loop(links)
@@ -119,7 +124,7 @@ def closed_loop(source: Source, drains: list[Drain], window: int, timing: Timing
     seen = 0
     measuring = False
     while True:
-        arrived = least(drains) + lost
+        arrived = (total(drains) if competing else least(drains)) + lost
         room = window - source.sent + min(arrived, source.confirmed)
         if room >= refill:
             source.publish(room)

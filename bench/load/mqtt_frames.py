@@ -6,6 +6,8 @@ PUBACK: Final = 0x40
 PUBREC: Final = 0x50
 PUBREL: Final = 0x62
 PUBCOMP: Final = 0x70
+SUBSCRIBE: Final = 0x82
+SUBACK: Final = 0x90
 
 
 def remaining_length(value: int) -> bytes:
@@ -34,7 +36,7 @@ def connect(client_id: str) -> bytes:
 
 
 def subscribe(topic_filter: str, qos: int) -> bytes:
-    return packet(0x82, b"\x00\x01" + text(topic_filter) + bytes((qos,)))
+    return packet(SUBSCRIBE, b"\x00\x01" + text(topic_filter) + bytes((qos,)))
 
 
 def publish(topic: str, qos: int, packet_id: int, content: bytes) -> bytes:

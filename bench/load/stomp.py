@@ -31,30 +31,39 @@ def read_until_nul(sock: socket.socket) -> bytes:
     return data.lstrip(b"\n")
 
 
-def subscribe(sock: socket.socket, destination: str, prefetch: int) -> None:
-    """Subscribe with cumulative acknowledgement and wait for the receipt."""
-    head = f"SUBSCRIBE\nid:0\nack:client\nprefetch-count:{prefetch}\nreceipt:s\ndestination:{destination}\n\n\0"
-    sock.sendall(head.encode())
+def subscribe(sock: socket.socket, destination: str, prefetch: int, *, ack: str = "client", selector: str = "") -> None:
+    """Subscribe and wait for the receipt."""
+    head = f"SUBSCRIBE\nid:0\nack:{ack}\nprefetch-count:{prefetch}\nactivemq.prefetchSize:{prefetch}\nreceipt:s\n"
+    if selector:
+        head += f"selector:{selector}\n"
+    sock.sendall(f"{head}destination:{destination}\n\n\0".encode())
     answer = read_until_nul(sock)
     if not answer.startswith(b"RECEIPT\n"):
         raise WorkError(f"SUBSCRIBE was answered {answer!r}")
 
 
 class StompSource(Source):
-    """Sends to one destination, without receipts."""
+    """Sends to one destination, without receipts. Message n has the n-th of `headers`, round and round, all as long."""
 
-    def __init__(self, sock: socket.socket, destination: str, size_bytes: int, window: int) -> None:
+    def __init__(
+        self, sock: socket.socket, destination: str, size_bytes: int, window: int, headers: list[str] | None = None
+    ) -> None:
         super().__init__(sock)
-        self.head = f"SEND\ndestination:{destination}\ncontent-length:{size_bytes}\n\n".encode()
+        headers = headers if headers is not None else [""]
+        self.head = f"SEND\ndestination:{destination}\ncontent-length:{size_bytes}\n{headers[0]}\n".encode()
         content = body(size_bytes)
         self.tail = content[STAMP_BYTES:] + b"\x00"
         self.frame_bytes: int = len(self.head) + size_bytes + 1
-        self.block = (self.head + content + b"\x00") * window
+        self.round: int = len(headers)
+        start = self.head[: len(self.head) - len(headers[0]) - 1]
+        frames = [start + header.encode() + b"\n" + content + b"\x00" for header in headers]
+        self.block = b"".join(frames) * (window // len(headers) + 1)
 
     def publish(self, count: int) -> None:
+        start = self.sent % self.round * self.frame_bytes
         self.sent += count
         self.confirmed = self.sent
-        self.send(self.block[: count * self.frame_bytes])
+        self.send(self.block[start : start + count * self.frame_bytes])
 
     def publish_stamped(self, stamps: list[int]) -> None:
         self.sent += len(stamps)
@@ -65,6 +74,55 @@ class StompSource(Source):
         data = self.receive(RECEIVE_BYTES)
         if data.strip(b"\n"):
             raise WorkError(f"the broker said {data[:300]!r}")
+
+
+class StompReceiptSource(StompSource):
+    """Asks for a receipt with each message."""
+
+    def __init__(self, sock: socket.socket, destination: str, size_bytes: int, window: int, more: str = "") -> None:
+        headers = [f"{more}receipt:{number:05}\n" for number in range(window)]
+        super().__init__(sock, destination, size_bytes, window, headers)
+        self.receipts = FrameCount(b"RECEIPT\n")
+
+    def publish(self, count: int) -> None:
+        confirmed = self.confirmed
+        super().publish(count)
+        self.confirmed = confirmed
+
+    def readable(self) -> None:
+        self.confirmed += self.receipts.count(self.receive(RECEIVE_BYTES))
+
+
+class FrameCount:
+    """Counts frames of one command in pieces of a stream whose bodies hold neither NUL nor the command."""
+
+    def __init__(self, command: bytes) -> None:
+        self.command = command
+        self.begun: int = 0
+        self.ended: int = 0
+        self.carry: bytes = b""  # which may hold the begin of a command
+
+    def count(self, data: bytes) -> int:
+        """Return how many frames have ended with this piece."""
+        ended = data.count(b"\x00")
+        joined = self.carry + data
+        self.carry = joined[max(0, len(joined) - len(self.command) + 1) :]
+        self.begun += joined.count(self.command)
+        self.ended += ended
+        if not 0 <= self.begun - self.ended <= 1:
+            raise WorkError(f"not only {self.command!r} frames: {data[:300]!r}")
+        return ended
+
+
+class StompTopicDrain(Drain):
+    """Counts the messages of a topic, which nobody acknowledges."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self.messages = FrameCount(b"MESSAGE\n")
+
+    def readable(self) -> None:
+        self.received += self.messages.count(self.receive(RECEIVE_BYTES))
 
 
 class StompDrain(Drain):

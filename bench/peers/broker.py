@@ -46,6 +46,7 @@ class Broker(ABC):
 
     name: str
     protocols: tuple[str, ...]
+    warm_up_s = 0.0  # of the work it does after its start, beside the bench's own warm-up
 
     def __init__(self) -> None:
         self.ports: dict[str, int] = {}

@@ -10,7 +10,7 @@ from bench.peers.broker import Broker, output_of
 
 
 class Dragoman(Broker):
-    """Ours, one listener a protocol and defaults otherwise."""
+    """Ours, one listener a protocol, a log of warnings, and defaults otherwise."""
 
     name = "ours"
     protocols = ("amqp", "mqtt", "stomp")
@@ -38,6 +38,7 @@ class Dragoman(Broker):
                 f'[[listener]]\nprotocol = "{protocol}"\naddress = "127.0.0.1:{port}"\n\n'
                 for protocol, port in self.ports.items()
             )
+            + '[log]\nlevel = "warning"\n\n'  # as the peers, no line for each connection
             + self.settings
         )
         return [*self.command(), "serve", "--config", str(config)], {}
