@@ -1,0 +1,42 @@
+"""One commit: what the broker has done since the last one, as rows to add, rows to remove and definitions to set.
+
+A batch holds bytes and numbers only and is never changed once it is sealed, so that another thread may write it.
+"""
+
+from array import array
+from typing import Final
+
+QUEUE_SHIFT: Final = 40  # a row is the number of its queue, and below so many bits its position in the queue
+POSITION_LIMIT: Final = 1 << QUEUE_SHIFT  # entries that one queue can have in its life: 10¹²
+QUEUE_NUMBER_LIMIT: Final = 1 << 22  # of durable queues ever declared in one store; SQLite's rows are signed
+
+Definition = tuple[int, str, bytes | None]  # kind, key, and what it is now; None: it is gone
+
+
+def rows_of(queue_number: int) -> tuple[int, int]:
+    """Return the first row of a queue and the first behind its last."""
+    return queue_number << QUEUE_SHIFT, (queue_number + 1) << QUEUE_SHIFT
+
+
+class Run:
+    """Records for neighbouring rows of one queue."""
+
+    def __init__(self, first_row: int) -> None:
+        self.first_row = first_row
+        self.records: list[bytes] = []
+
+
+class Batch:
+    """What one commit writes. `number` counts up from 1 in the life of a process."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.definitions: list[Definition] = []
+        self.runs: list[Run] = []
+        self.removed = array("q")  # rows
+        self.ended_queues: list[int] = []  # numbers of queues of which all rows go
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.definitions or self.runs or self.removed or self.ended_queues)

@@ -1,0 +1,52 @@
+"""The interface of a store. `tests/core/store/conformance.py` shows what each implementation must do.
+
+A store belongs to one thread at a time: it is opened and read at the start, and from then on used by whoever commits.
+"""
+
+from collections.abc import Iterable
+
+from mypy_extensions import mypyc_attr
+
+from core.store.batch import Batch
+
+Row = tuple[int, bytes]  # the row of an entry, and its record
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Store:
+    """Keeps definitions and entries. Every method raises StoreError when the medium fails."""
+
+    def stopped_cleanly(self) -> bool:
+        """Tell whether the last process closed the store in order; a new store counts as closed in order."""
+        raise AssertionError("stopped_cleanly is the store's")
+
+    def begin(self) -> None:
+        """Note that the store is in use, so that an end without `close` can be told from one with it."""
+        raise AssertionError("begin is the store's")
+
+    def definitions(self) -> Iterable[tuple[int, str, bytes]]:
+        """Return every definition: kind, key and record, by kind and key."""
+        raise AssertionError("definitions is the store's")
+
+    def rows(self, queue_number: int, after: int, limit: int) -> list[Row]:
+        """Return up to `limit` rows of a queue behind the row `after` (0: from its first), in order."""
+        raise AssertionError("rows is the store's")
+
+    def queue_numbers(self) -> list[int]:
+        """Return the numbers of the queues that have rows, in order."""
+        raise AssertionError("queue_numbers is the store's")
+
+    def commit(self, batch: Batch) -> None:
+        """Write a batch, all or nothing; it is on stable storage when this returns.
+
+        StoreFull leaves the store as it was. Any other StoreError ends it: nothing more is written.
+        """
+        raise AssertionError("commit is the store's")
+
+    def set_aside(self, row: int, record: bytes, reason: str) -> None:
+        """Move a record that cannot be read out of its queue, kept for people to look at."""
+        raise AssertionError("set_aside is the store's")
+
+    def close(self) -> None:
+        """Note that everything is written, and release the medium."""
+        raise AssertionError("close is the store's")

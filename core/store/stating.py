@@ -1,0 +1,69 @@
+"""State that changes with every message, kept as it is at the end of a batch and not as it was after each change.
+
+Whoever has such state tells the journal that it has changed, and states itself once for each batch. A statement may speak of
+entries that the same batch stores; their rows are known when the batch is sealed.
+"""
+
+import struct
+from typing import Final
+
+from mypy_extensions import mypyc_attr
+
+from core.queueing.entry import Entry
+from core.store.errors import Damaged
+from core.store.sealing import seal, unseal
+
+_LINE: Final = struct.Struct(">HBq")
+
+Kept = tuple[int, int, int]  # a number, its state, and the row of its entry, or 0
+
+
+class Line:
+    """A number, the state that it is in, and the entry that it stands for, if any."""
+
+    def __init__(self, number: int, state: int, entry: Entry | None) -> None:
+        self.number = number
+        self.state = state
+        self.entry = entry
+        self.known_row = (
+            0 if entry is None else entry.row
+        )  # as of the end of the batch; it may be settled before the seal
+
+
+class Statement:
+    """What a key of a kind means at the end of a batch. Without lines it means nothing any more."""
+
+    def __init__(self, kind: int, key: str, lines: list[Line]) -> None:
+        self.kind = kind
+        self.key = key
+        self._lines = lines
+
+    def record(self) -> bytes | None:
+        """Return the record, once entries have rows. What is not stored by now is not spoken of."""
+        packed: list[bytes] = []
+        for line in self._lines:
+            entry = line.entry
+            if entry is None:
+                packed.append(_LINE.pack(line.number, line.state, 0))
+            else:
+                row = line.known_row if line.known_row > 0 else entry.row
+                if row > 0:
+                    packed.append(_LINE.pack(line.number, line.state, row))
+        return seal(b"".join(packed)) if packed else None
+
+
+def lines_of(record: bytes) -> list[Kept]:
+    """Return the lines of a record, or raise Damaged."""
+    content = unseal(record)
+    if len(content) % _LINE.size:
+        raise Damaged(f"{len(content)} bytes are no whole number of lines")
+    return [(number, state, row) for number, state, row in _LINE.iter_unpack(content)]
+
+
+@mypyc_attr(allow_interpreted_subclasses=True)
+class Stating:
+    """Has state that changes often."""
+
+    def statements(self) -> list[Statement]:
+        """Return what has changed since the last call."""
+        raise AssertionError(f"{type(self).__name__} does not say what has changed")

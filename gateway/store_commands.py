@@ -1,0 +1,232 @@
+"""The commands about a store: `dragoman store verify|stats|migrate`, `dragoman backup` and `dragoman restore`.
+
+Exit codes are those of the other commands (gateway/cli.py). A store is named by its directory, or by the configuration whose
+`[store]` names it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from gateway.version import NAME
+
+if TYPE_CHECKING:
+    from core.store.inspection import Inspection, QueueStats, Verified
+    from core.store.record import Codec
+
+FAILED: Final = 1
+MISTAKEN: Final = 2
+DAMAGE_LINES: Final = 1_000  # printed; the rest is counted
+
+DirectoryArgument = Annotated[Path | None, typer.Argument(metavar="DIR", help="The data directory of the store.")]
+DirectoryOption = Annotated[
+    Path | None, typer.Option("--store", metavar="DIR", help="The data directory of the store.")
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration that names the store.")
+]
+
+store_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at a store, and check it.")
+
+
+@store_app.command(short_help="Read everything, and say what is damaged.")
+def verify(directory: DirectoryArgument = None, config: ConfigOption = None) -> None:
+    """Read everything in a store that is not in use, and say what is damaged: exit code 1 if anything is."""
+    from gateway.waiting import Waiting
+
+    path = _directory(directory, config)
+    with _said(), _opened(path, alone=True) as inspection:
+        with Waiting(f"reading {inspection.path}") as waiting:
+            found = inspection.verify(_codec(), waiting.step)
+        _show_damage(found)
+        typer.echo(
+            f"{inspection.path}: {_count(found.definitions, 'definition')} and {_count(found.messages, 'message')} read, "
+            f"{_count(len(found.damage), 'fault') if found.damage else 'no damage'}"
+        )
+        if found.set_aside:
+            typer.echo(f"{_count(found.set_aside, 'record')} in quarantine, set aside by earlier starts")
+        if found.damage:
+            raise typer.Exit(FAILED)
+
+
+@store_app.command(short_help="Print what each queue has.")
+def stats(directory: DirectoryArgument = None, config: ConfigOption = None) -> None:
+    """Print what each durable queue has in a store, also in that of a running broker."""
+    from gateway.waiting import Waiting
+
+    path = _directory(directory, config)
+    with _said(), _opened(path, alone=False) as inspection:
+        with Waiting(f"reading {inspection.path}") as waiting:
+            queues = inspection.queues(waiting.step)
+        _show_queues(queues)
+
+
+@store_app.command()
+def migrate(
+    directory: DirectoryArgument = None,
+    config: ConfigOption = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say what would be done.")] = False,
+) -> None:
+    """Bring a store to this version's format. There has been one format so far, so nothing is ever to be done."""
+    path = _directory(directory, config)
+    with _said(), _opened(path, alone=False) as inspection:
+        typer.echo(
+            f"{inspection.path}: format {inspection.format}, which is this version's; there is nothing to migrate"
+        )
+        if not check:
+            typer.echo("nothing was changed")
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A file that does not exist yet.")],
+    store: DirectoryOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Copy a store to one file, as it is at this moment, also that of a running broker."""
+    from core.store.copying import back_up
+    from gateway.waiting import Waiting
+
+    path = _directory(store, config)
+    with _said():
+        with Waiting(f"copying {path}") as waiting:
+            size = back_up(path, file, waiting.step)
+        typer.echo(f"{file}: {size:,} bytes")
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `dragoman backup` has made.")],
+    store: DirectoryOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make a store of a backup, in an empty data directory. Its messages will be delivered as redelivered."""
+    from core.store.copying import restore as make_of
+    from gateway.waiting import Waiting
+
+    path = _directory(store, config)
+    with _said():
+        with Waiting(f"restoring {path}") as waiting:
+            size = make_of(file, path, waiting.step)
+        typer.echo(f"{path}: restored from {file}, {size:,} bytes; the broker may be started")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Make these commands of `dragoman`."""
+    app.add_typer(store_app, name="store")
+    app.command(short_help="Copy a store to one file.")(backup)
+    app.command(short_help="Make a store of a backup.")(restore)
+
+
+def _directory(directory: Path | None, config: Path | None) -> Path:
+    """Return the data directory that was named, one way or the other."""
+    if (directory is None) == (config is None):
+        _complain("name the data directory of the store, or with --config the configuration that has it")
+        raise typer.Exit(MISTAKEN)
+    if directory is not None:
+        return directory
+    from gateway.config import load
+    from gateway.config_errors import ConfigError
+
+    assert config is not None
+    try:
+        found = load(config).store.directory
+    except ConfigError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(MISTAKEN) from None
+    if found is None:
+        _complain(f"{config} has no store: `directory` in [store] is not set")
+        raise typer.Exit(MISTAKEN)
+    return found
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """Say on standard error what a store cannot do."""
+    from core.store.errors import StoreError
+
+    try:
+        yield
+    except StoreError as error:
+        _complain(str(error))
+        raise typer.Exit(FAILED) from None
+    except OSError as error:
+        _complain(f"{error.filename}: {error.strerror}")
+        raise typer.Exit(FAILED) from None
+
+
+@contextmanager
+def _opened(directory: Path, *, alone: bool) -> Iterator["Inspection"]:
+    """Open a store to read; with `alone` nobody else may have it meanwhile."""
+    import os
+
+    from core.store.errors import StoreRefused
+    from core.store.inspection import Inspection
+    from core.store.sqlite import lock_directory
+
+    inspection = Inspection(directory)
+    lock: int | None = None
+    try:
+        if alone:
+            try:
+                lock = lock_directory(directory)
+            except StoreRefused as refused:
+                raise StoreRefused(
+                    f"{refused}; stop it, or make a backup and restore it elsewhere to verify that"
+                ) from None
+        yield inspection
+    finally:
+        inspection.close()
+        if lock is not None:
+            os.close(lock)
+
+
+def _codec() -> "Codec":
+    from core.store.natives import Natives
+    from core.store.record import Codec
+    from core.timers import Clock
+    from gateway.durability import NATIVES
+
+    return Codec(Natives(NATIVES), Clock())
+
+
+def _show_damage(found: "Verified") -> None:
+    from gateway.escaping import printable
+
+    for sentence in found.damage[:DAMAGE_LINES]:
+        typer.echo(f"damaged: {printable(sentence)}")
+    if len(found.damage) > DAMAGE_LINES:
+        typer.echo(f"damaged: {len(found.damage) - DAMAGE_LINES:,} more")
+
+
+def _show_queues(queues: "list[QueueStats]") -> None:
+    from gateway.escaping import escaped
+
+    heads = ("vhost", "queue", "messages", "bytes", "first")
+    rows = [
+        (
+            escaped(queue.vhost),
+            escaped(queue.name) or f"number {queue.number}, not defined",
+            f"{queue.messages:,}",
+            f"{queue.bytes:,}",
+            f"{queue.oldest:,}" if queue.messages else "",
+        )
+        for queue in queues
+    ]
+    total = ("", "all", f"{sum(q.messages for q in queues):,}", f"{sum(q.bytes for q in queues):,}", "")
+    widths = [max(len(row[column]) for row in (heads, *rows, total)) for column in range(len(heads))]
+    for row in (heads, *rows, total):
+        cells = [
+            text.ljust(width) if at < 2 else text.rjust(width)
+            for at, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        typer.echo("  ".join(cells).rstrip())
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _complain(text: str) -> None:
+    typer.echo(f"{NAME}: {text}", err=True)

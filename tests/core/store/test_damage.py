@@ -1,0 +1,113 @@
+"""A damaged file: no body is ever wrong, what is readable is there, and what is missing was told of."""
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from core.broker import Broker
+from core.recovery import recover
+from core.store.errors import StoreError
+from core.store.inspection import Inspection
+from core.store.natives import Natives
+from core.store.record import Codec
+from core.store.sqlite import FILE, SqliteStore
+from core.timers import Clock
+from tests.core.parts import a_broker
+from tests.core.store.filling import bodies_of, filled
+
+COUNTS: Final = {"a": 60, "b": 60, "large": 10}
+FLIPS: Final = 400
+CUTS: Final = 60
+Change = Callable[[bytearray, random.Random], object]
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a store of three queues, written back from its log."""
+    folder = tmp_path_factory.mktemp("image")
+    filled(folder, COUNTS, size=300).close()
+    return (folder / FILE).read_bytes()
+
+
+def flip(data: bytearray, chance: random.Random) -> None:
+    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+
+
+def cut(data: bytearray, chance: random.Random) -> None:
+    del data[chance.randrange(len(data)) :]
+
+
+def verified(directory: Path) -> list[str]:
+    """Return what a verification tells of a store."""
+    try:
+        inspection = Inspection(directory)
+    except StoreError as refused:
+        return [str(refused)]
+    found = inspection.verify(Codec(Natives({}), Clock()), lambda _done, _total: None)
+    inspection.close()
+    return found.damage
+
+
+def started(directory: Path) -> tuple[Broker | None, list[str]]:
+    """Start a broker on a store; return it, or None when the store was refused, and what was told."""
+    broker = a_broker()
+    try:
+        store = SqliteStore(directory)
+    except StoreError as refused:
+        return None, [str(refused)]
+    try:
+        found = recover(broker, store)
+    except StoreError as refused:
+        store._db.close(True)
+        return None, [str(refused)]
+    store.close()
+    return broker, found.damage
+
+
+@pytest.mark.parametrize(("change", "count"), [(flip, FLIPS), (cut, CUTS)], ids=["flip", "cut"])
+def test_damage_anywhere_is_told_and_never_delivered(
+    quick_path: Path, image: bytes, change: Change, count: int
+) -> None:
+    expected = {name: [f"{name} {number} ".encode() for number in range(count)] for name, count in COUNTS.items()}
+    everything = {body for bodies in expected.values() for body in bodies}
+    refused = 0
+    for number in range(count):
+        directory = quick_path / str(number)
+        directory.mkdir()
+        data = bytearray(image)
+        change(data, random.Random(number))
+        (directory / FILE).write_bytes(data)
+        before = verified(directory)
+        broker, told = started(directory)
+        if broker is None:
+            refused += 1
+            assert "dragoman.db" in told[0], f"seed {number}"
+        else:
+            there = bodies_of(broker)
+            assert {body for bodies in there.values() for body in bodies} <= everything, f"seed {number}"
+            assert there == expected or told or before, f"seed {number}"
+        shutil.rmtree(directory)
+    assert refused < count or change is cut  # SQLite refuses a file that is shorter than it says
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_flipped_bit_in_a_message_costs_that_message_only(tmp_path: Path, image: bytes, number: int) -> None:
+    data = bytearray(image)
+    data[data.index(f"b {number} ".encode()) + 20] ^= 4
+    (tmp_path / FILE).write_bytes(data)
+    broker, told = started(tmp_path)
+    assert broker is not None
+    assert told == [
+        f"entry {(2 << 40) + number + 1} of queue 'b': the checksum does not match; it is in quarantine",
+    ]
+    there = bodies_of(broker)
+    assert [len(there[name]) for name in COUNTS] == [60, 59, 10]
+    assert f"b {number} ".encode() not in there["b"]
+    again, told = started(tmp_path)
+    assert again is not None
+    assert told == []
+    assert bodies_of(again) == there

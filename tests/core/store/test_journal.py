@@ -1,0 +1,152 @@
+"""The journal: what is settled in time is never written, and everything of one turn is in one batch."""
+
+from core.model.message import AT_LEAST_ONCE, AT_MOST_ONCE, plain_message
+from core.queueing.queue import Queue
+from core.store.batch import Batch
+from core.store.journal import BATCH_ENTRIES, Journal
+from tests.core.parts import Holder, a_broker, a_client
+
+
+class World:
+    """A broker whose journal is looked at."""
+
+    def __init__(self) -> None:
+        self.broker = a_broker()
+        self.journal: Journal = self.broker.surroundings.journal
+        self.journal.begin(1)
+        self.client = a_client(self.broker)
+        self.queue: Queue = self.client.declare_queue("q", durable=True)
+        self.batch()
+
+    def publish(self, body: bytes = b"x", qos: int = AT_LEAST_ONCE, key: str = "q", exchange: str = "") -> None:
+        target = self.client.target(exchange, key)
+        self.client.publish(target.exchange, plain_message(target.address, body, qos), None, 0)
+
+    def batch(self) -> Batch | None:
+        batch = self.journal.seal()
+        if batch is not None:
+            self.journal.committed = batch.number
+        return batch
+
+    def written(self) -> int:
+        batch = self.batch()
+        return sum(len(run.records) for run in batch.runs) if batch is not None else 0
+
+
+def test_a_durable_message_in_a_durable_queue_is_written_and_promised() -> None:
+    world = World()
+    before = world.journal.promises
+    world.publish()
+    assert world.journal.promises > before
+    assert world.written() == 1
+
+
+def test_a_transient_message_is_neither() -> None:
+    world = World()
+    before = world.journal.promises
+    world.publish(qos=AT_MOST_ONCE)
+    assert world.journal.promises == before
+    assert world.batch() is None
+
+
+def test_a_message_in_a_transient_queue_is_not_written() -> None:
+    world = World()
+    world.client.declare_queue("t")
+    world.publish(key="t")
+    assert world.batch() is None
+
+
+def test_what_is_settled_before_its_batch_is_sealed_is_never_written() -> None:
+    world = World()
+    holder = Holder()
+    world.queue.add(holder)
+    world.publish()
+    world.queue.accept(holder.held[0])
+    assert world.batch() is None
+
+
+def test_what_is_settled_later_is_removed() -> None:
+    world = World()
+    holder = Holder()
+    world.queue.add(holder)
+    world.publish()
+    assert world.written() == 1
+    row = holder.held[0].row
+    world.queue.accept(holder.held[0])
+    batch = world.batch()
+    assert batch is not None
+    assert list(batch.removed) == [row]
+
+
+def test_a_consumer_that_does_not_settle_leaves_nothing_to_write() -> None:
+    world = World()
+    world.queue.add(Holder(settles=False))
+    world.publish()
+    assert world.batch() is None
+
+
+def test_settling_promises_nothing() -> None:
+    """An acknowledgement may be lost: the message comes again, marked as redelivered."""
+    world = World()
+    holder = Holder()
+    world.queue.add(holder)
+    world.publish()
+    world.batch()
+    before = world.journal.promises
+    world.queue.accept(holder.held[0])
+    assert world.journal.promises == before
+
+
+def test_a_requeued_entry_keeps_its_row() -> None:
+    world = World()
+    holder = Holder()
+    world.queue.add(holder)
+    world.publish()
+    world.batch()
+    world.queue.requeue(holder.held[0])
+    assert world.batch() is None
+
+
+def test_a_purge_removes_what_was_written_and_forgets_what_was_not() -> None:
+    world = World()
+    world.publish()
+    world.batch()
+    world.publish()
+    world.queue.purge()
+    batch = world.batch()
+    assert batch is not None
+    assert (len(batch.removed), batch.runs) == (1, [])
+
+
+def test_a_message_for_two_durable_queues_is_in_one_batch_with_one_record_each() -> None:
+    world = World()
+    world.client.declare_queue("r", durable=True)
+    for name in ("q", "r"):
+        world.client.bind_queue(name, "amq.fanout", "", {})
+    world.batch()
+    world.publish(exchange="amq.fanout")
+    batch = world.batch()
+    assert batch is not None
+    assert len(batch.runs) == 2
+    assert batch.runs[0].records == batch.runs[1].records
+
+
+def test_a_large_turn_is_one_batch_and_the_next_turn_begins_another() -> None:
+    world = World()
+    for _ in range(BATCH_ENTRIES + 10):
+        world.publish()
+    world.journal.end_turn()
+    world.publish()
+    assert world.written() == BATCH_ENTRIES + 10
+    assert world.written() == 1
+    assert world.journal.idle
+
+
+def test_without_a_store_nothing_is_told() -> None:
+    broker = a_broker()
+    client = a_client(broker)
+    client.declare_queue("q", durable=True)
+    target = client.target("", "q")
+    client.publish(target.exchange, plain_message(target.address, b"x", AT_LEAST_ONCE), None, 0)
+    assert broker.surroundings.journal.idle
+    assert broker.surroundings.journal.promises == 0

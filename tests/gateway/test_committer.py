@@ -1,0 +1,204 @@
+"""Output that waits for the disk: nothing that was promised is said before it is on stable storage."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import structlog.testing
+
+from core.store.batch import Batch
+from core.store.errors import StoreError, StoreFull
+from core.store.memory import MemoryStore
+from gateway.committer import Committer
+from tests.gateway.rig import Client, Rig, rig
+
+
+class Gate(MemoryStore):
+    """A store whose commits wait until the test lets them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = threading.Event()
+        self.entered = threading.Semaphore(0)
+        self.error: StoreError | None = None
+        self.batches: list[Batch] = []
+
+    def commit(self, batch: Batch) -> None:
+        self.entered.release()
+        self.open.wait()
+        if self.error is not None:
+            raise self.error
+        self.batches.append(batch)
+        super().commit(batch)
+
+
+class World:
+    """A rig with a committer."""
+
+    def __init__(self, r: Rig) -> None:
+        self.rig = r
+        self.store = Gate()
+        self.failures = 0
+        self.closed = False
+        self.journal = r.broker.surroundings.journal
+        self.journal.begin(1)
+        self.committer = Committer(self.store, self.journal, r.reactor, self.failed, retry_s=0.01)
+        self.committer.start()
+
+    def failed(self) -> None:
+        self.failures += 1
+
+    def close(self) -> None:
+        if not self.closed:
+            self.closed = True
+            with suppress(StoreError):
+                self.committer.close()
+
+    def connect(self) -> Client:
+        """Connect a client whose machine promises what begins with `!` and echoes everything."""
+        client = self.rig.connect()
+
+        def on_receive(data: bytes) -> None:
+            if data.startswith(b"!"):
+                self.journal.define(1, data.decode(), data)
+            client.machine.write(data)
+
+        client.machine.on_receive = on_receive
+        return client
+
+    def begin_commit(self, client: Client, data: bytes) -> None:
+        """Send, and return once the store is at work on it."""
+        client.send(data)
+        assert self.store.entered.acquire(timeout=10)
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    with rig() as r:
+        w = World(r)
+        try:
+            yield w
+        finally:
+            w.store.open.set()
+            w.close()
+
+
+def test_what_is_promised_is_not_said_before_the_commit() -> None:
+    with world() as w:
+        client = w.connect()
+        w.begin_commit(client, b"!one")
+        assert client.nothing_comes()
+        w.store.open.set()
+        assert client.read(4) == b"!one"
+        assert list(w.store.definitions()) == [(1, "!one", b"!one")]
+
+
+def test_whatever_is_said_behind_a_promise_waits_with_it_and_keeps_its_order() -> None:
+    with world() as w:
+        client = w.connect()
+        w.begin_commit(client, b"!one")
+        client.send(b"two")
+        assert client.nothing_comes()
+        w.store.open.set()
+        assert client.read(7) == b"!onetwo"
+
+
+def test_those_who_promised_nothing_do_not_wait() -> None:
+    with world() as w:
+        promising, other = w.connect(), w.connect()
+        w.begin_commit(promising, b"!one")
+        other.send(b"hello")
+        assert other.read(5) == b"hello"
+        assert promising.nothing_comes()
+
+
+def test_what_comes_during_a_commit_is_one_next_batch() -> None:
+    with world() as w:
+        one, two, three = w.connect(), w.connect(), w.connect()
+        w.begin_commit(one, b"!one")
+        two.send(b"!two")
+        three.send(b"!three")
+        w.store.open.set()
+        assert (one.read(4), two.read(4), three.read(6)) == (b"!one", b"!two", b"!three")
+        assert [len(batch.definitions) for batch in w.store.batches] == [1, 2]
+
+
+def test_a_connection_that_closes_says_its_last_words_after_the_commit() -> None:
+    with world() as w:
+        client = w.connect()
+
+        def promise_and_close(data: bytes) -> None:
+            w.journal.define(1, "k", data)
+            client.machine.write(b"bye")
+            client.machine.closed = True
+
+        client.machine.on_receive = promise_and_close
+        w.begin_commit(client, b"x")
+        assert client.nothing_comes()
+        assert not client.has_ended()
+        w.store.open.set()
+        assert client.read_to_the_end() == b"bye"
+        assert client.has_ended()
+
+
+def test_a_peer_that_goes_away_meanwhile_is_forgotten() -> None:
+    with world() as w:
+        client = w.connect()
+        w.begin_commit(client, b"!one")
+        client.reset()
+        assert client.has_ended()
+        assert not w.rig.reactor.wiring.holding
+        w.store.open.set()
+
+
+def test_held_output_counts_as_unsent() -> None:
+    with world() as w:
+        client = w.connect()
+        w.begin_commit(client, b"!" + bytes(9_999))
+        assert client.machine.output_bytes == 10_000
+        w.store.open.set()
+        client.read(10_000)
+        w.rig.settle()
+        assert client.machine.output_bytes == 0
+
+
+def test_after_a_failure_nothing_is_said_and_the_broker_is_told_once() -> None:
+    with world() as w, structlog.testing.capture_logs() as logs:
+        client = w.connect()
+        w.store.error = StoreError("cannot write: input/output error")
+        w.store.open.set()
+        client.send(b"!one")
+        for _ in w.rig.turns("the failure"):
+            if w.failures:
+                break
+        client.send(b"!two")
+        assert client.nothing_comes()
+        assert w.failures == 1
+        assert [line["log_level"] for line in logs if "store" in line["event"]] == ["critical"]
+        assert not w.store.batches
+
+
+def test_a_full_disk_stops_publishers_until_there_is_room() -> None:
+    with world() as w:
+        client = w.connect()
+        w.store.error = StoreFull("no space left")
+        w.store.open.set()
+        client.send(b"!one")
+        for _ in w.rig.turns("the alarm"):
+            if w.rig.broker.alarm:
+                break
+        assert w.rig.broker.alarm == "low on disk"
+        assert client.nothing_comes()
+        w.store.error = None
+        assert client.read(4) == b"!one"
+        w.rig.settle()
+        assert w.rig.broker.alarm == ""
+
+
+def test_what_is_left_is_written_at_the_end() -> None:
+    with world() as w:
+        w.store.open.set()
+        w.journal.define(1, "late", b"x")
+        w.close()
+        assert list(w.store.definitions()) == [(1, "late", b"x")]
+        assert w.store.stopped_cleanly()

@@ -1,0 +1,211 @@
+"""A stateful model of the store's promise: whatever happens, a crash loses nothing that was committed and invents nothing.
+
+Random definitions, messages and settlements go to a broker with a memory store. A crash drops the batch that collects; a new
+broker must then have what the old one had at its last commit: the same exchanges, queues and bindings, and in each durable queue
+the same durable messages in the same order.
+"""
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from core.broker import Broker
+from core.client import Client
+from core.model.message import AT_LEAST_ONCE, AT_MOST_ONCE, plain_message
+from core.queueing.entry import Entry
+from core.recovery import mark_seen, recover
+from core.store.memory import MemoryStore
+from tests.core.parts import Holder, a_broker, a_client
+
+QUEUES = ["a", "b", "c"]
+EXCHANGES = ["x", "y"]
+KEYS = ["k", "l.m"]
+ARGUMENTS = [
+    {},
+    {"x-max-length": 3},
+    {"x-max-length": 2, "x-overflow": "reject-publish"},
+    {"x-max-priority": 5},
+    {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "c"},
+    {"x-message-ttl": 60_000},
+]
+Contents = dict[str, list[bytes]]
+
+
+class RecoveryMachine(RuleBasedStateMachine):
+    """A broker, its store, and what a crash must leave."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.store = MemoryStore()
+        self.count = 0
+        self.start(clean=True)
+        for name in QUEUES:
+            self.client.declare_queue(name, durable=True)
+            self.client.bind_queue(name, "amq.fanout", "", {})
+        self.commit()
+        self.committed = self.contents()
+        self.routes = self.bindings()
+
+    def start(self, *, clean: bool) -> None:
+        self.broker: Broker = a_broker()
+        found = recover(self.broker, self.store)
+        assert not found.damage
+        assert found.clean == clean
+        self.client: Client = a_client(self.broker)
+        self.holders: dict[str, Holder] = {}
+        self.lent: list[Entry] = []
+
+    # What happens
+
+    @rule(name=st.sampled_from(QUEUES), durable=st.booleans(), arguments=st.sampled_from(ARGUMENTS))
+    def declare_queue(self, name: str, durable: bool, arguments: dict[str, object]) -> None:
+        if name not in self.client.vhost.queues:
+            self.client.declare_queue(name, durable=durable, arguments=arguments)
+
+    @rule(name=st.sampled_from(QUEUES), really=st.integers(0, 4).map(lambda number: not number))
+    def delete_queue(self, name: str, really: bool) -> None:
+        if really:
+            self.client.delete_queue(name)
+
+    @rule(name=st.sampled_from(EXCHANGES), kind=st.sampled_from(["direct", "fanout", "topic"]), durable=st.booleans())
+    def declare_exchange(self, name: str, kind: str, durable: bool) -> None:
+        if name not in self.client.vhost.exchanges:
+            self.client.declare_exchange(name, kind, durable=durable)
+
+    @rule(name=st.sampled_from(EXCHANGES))
+    def delete_exchange(self, name: str) -> None:
+        self.client.delete_exchange(name)
+
+    @rule(
+        queue=st.sampled_from(QUEUES),
+        exchange=st.sampled_from(EXCHANGES),
+        key=st.sampled_from(KEYS),
+        away=st.booleans(),
+    )
+    def bind(self, queue: str, exchange: str, key: str, away: bool) -> None:
+        if queue in self.client.vhost.queues and exchange in self.client.vhost.exchanges:
+            (self.client.unbind_queue if away else self.client.bind_queue)(queue, exchange, key, {})
+
+    @rule(source=st.sampled_from(EXCHANGES), to=st.sampled_from(EXCHANGES), key=st.sampled_from(KEYS))
+    def bind_exchange(self, source: str, to: str, key: str) -> None:
+        if source in self.client.vhost.exchanges and to in self.client.vhost.exchanges:
+            self.client.bind_exchange(to, source, key, {})
+
+    @rule(
+        exchange=st.sampled_from(["", "", "amq.fanout", *EXCHANGES]),
+        key=st.sampled_from([*QUEUES, *KEYS]),
+        qos=st.sampled_from([AT_MOST_ONCE, AT_LEAST_ONCE, AT_LEAST_ONCE]),
+        count=st.integers(1, 12),
+    )
+    def publish(self, exchange: str, key: str, qos: int, count: int) -> None:
+        if exchange in self.client.vhost.exchanges:
+            target = self.client.target(exchange, key)
+            for _ in range(count):
+                self.count += 1
+                message = plain_message(target.address, b"%d" % self.count, qos)
+                self.client.publish(target.exchange, message, None, 0)
+
+    @rule(name=st.sampled_from(QUEUES), settles=st.booleans(), credit=st.integers(1, 4))
+    def consume(self, name: str, settles: bool, credit: int) -> None:
+        if name in self.client.vhost.queues and name not in self.holders:
+            holder = self.holders[name] = Holder(credit=credit, settles=settles)
+            self.client.consume(name, holder)
+            self.broker.run()
+
+    @rule(data=st.data(), outcome=st.sampled_from(["accept", "requeue", "discard"]))
+    def settle(self, data: st.DataObject, outcome: str) -> None:
+        lent = [entry for holder in self.holders.values() for entry in holder.held if entry.consumer is holder]
+        if lent:
+            entry = data.draw(st.sampled_from(lent))
+            getattr(entry.queue, outcome)(entry)
+            self.broker.run()
+
+    @rule(name=st.sampled_from(QUEUES))
+    def purge(self, name: str) -> None:
+        if name in self.client.vhost.queues:
+            self.client.purge_queue(name)
+
+    @rule(topic=st.sampled_from(KEYS), body=st.sampled_from([b"", b"1", b"2"]))
+    def retain(self, topic: str, body: bytes) -> None:
+        self.client.retain(plain_message(self.client.target("amq.topic", topic).address, body, AT_LEAST_ONCE))
+
+    # What it must lead to
+
+    @rule()
+    def commit(self) -> None:
+        journal = self.broker.surroundings.journal
+        while not journal.idle:
+            batch = journal.seal()
+            if batch is not None:
+                self.store.commit(batch)
+                journal.committed = batch.number
+        self.committed = self.contents()
+        self.routes = self.bindings()
+
+    @precondition(lambda self: self.broker is not None)
+    @rule()
+    def crash(self) -> None:
+        self.start(clean=False)
+        assert self.contents() == self.committed
+        assert self.bindings() == self.routes
+        for queue in self.client.vhost.queues.values():
+            assert all(entry.redelivered for entry in queue.backlog.entries())
+
+    @rule()
+    def stop_in_order(self) -> None:
+        """Connections end first, so that everything lent is back; what is not committed by then may be among it."""
+        seen: set[tuple[str, bytes]] = set()
+        for holder in self.holders.values():
+            for entry in holder.held:
+                if entry.consumer is holder:
+                    seen.add((entry.queue.name, entry.message.body))
+                    entry.queue.requeue(entry)
+        mark_seen(self.broker)
+        self.commit()
+        self.store.close()
+        self.start(clean=True)
+        assert self.contents() == self.committed
+        assert self.bindings() == self.routes
+        for queue in self.client.vhost.queues.values():
+            for entry in queue.backlog.entries():
+                assert entry.redelivered or (queue.name, entry.message.body) not in seen
+
+    def contents(self) -> Contents:
+        """Return the durable messages of each durable queue, in order, lent ones too; and what is retained."""
+        found: Contents = {}
+        for name, queue in self.client.vhost.queues.items():
+            if queue.durable:
+                entries = set(queue.backlog.entries())
+                holder = self.holders.get(name)
+                if holder is not None:  # what came back and was lent again is in its list twice
+                    entries |= {entry for entry in holder.held if entry.queue is queue and entry.consumer is holder}
+                found[name] = [entry.message.body for entry in sorted(entries, key=_sequence) if entry.message.qos]
+        for topic in KEYS:
+            message = self.client.vhost.retained.get(topic)
+            found[f"retained {topic}"] = [message.body] if message is not None else []
+        return found
+
+    def bindings(self) -> set[str]:
+        """Return every binding between what is durable, and the arguments of queues and types of exchanges."""
+        vhost = self.client.vhost
+        found: set[str] = set()
+        for exchange in vhost.exchanges.values():
+            if exchange.durable:
+                found.add(f"exchange {exchange.name} {exchange.kind}")
+                for binding in exchange.bindings.values():
+                    sink = binding.sink
+                    durable = sink is vhost.queues.get(sink.name) and vhost.queues[sink.name].durable
+                    if durable or (sink is vhost.exchanges.get(sink.name) and vhost.exchanges[sink.name].durable):
+                        found.add(f"{exchange.name} -> {type(sink).__name__} {sink.name} by {binding.key}")
+        for queue in vhost.queues.values():
+            if queue.durable:
+                found.add(f"queue {queue.name} {queue.arguments} {queue.auto_delete}")
+        return found
+
+
+def _sequence(entry: Entry) -> int:
+    return entry.sequence
+
+
+TestRecovery = RecoveryMachine.TestCase
+TestRecovery.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
