@@ -9,6 +9,7 @@ from core.model.errors import Denied, NotFound
 from core.model.names import DEFAULT_VHOST
 from core.queueing.surroundings import Surroundings
 from core.queueing.usage import MEMORY_LIMIT_BYTES
+from core.store.natives import Restore
 from core.timers import Clock
 from core.vhost import VirtualHost
 
@@ -32,11 +33,12 @@ class Broker:
         message_limit_bytes: int = MESSAGE_LIMIT_BYTES,
         session_expiry_limit_s: int = SESSION_EXPIRY_LIMIT_S,
         keep_alive_limit_s: int = 0,
+        natives: dict[int, Restore] | None = None,
     ) -> None:
         self.unique = unique
         self.version = version  # what clients are told
         self.clock = Clock()
-        self.surroundings = Surroundings(self.clock, memory_limit_bytes)
+        self.surroundings = Surroundings(self.clock, memory_limit_bytes, natives)
         self.timers = self.surroundings.timers
         self.counters = self.surroundings.counters
         self.message_limit_bytes = message_limit_bytes
@@ -46,6 +48,7 @@ class Broker:
         self.vhosts: dict[str, VirtualHost] = {}
         self.stopping = False
         self._low_on_memory = False
+        self.low_on_disk = False
         self.add_vhost(DEFAULT_VHOST)
 
     def add_vhost(self, name: str) -> VirtualHost:
@@ -72,10 +75,12 @@ class Broker:
 
     @property
     def alarm(self) -> str:
-        """Why publishers must wait (`low on memory`), or nothing. Looked at every turn: it ends later than it begins."""
+        """Why publishers must wait (`low on memory`, `low on disk`), or nothing. Looked at every turn: it ends later than it begins."""
         usage = self.surroundings.usage
         if usage.held_bytes > usage.limit_bytes:
             self._low_on_memory = True
         elif usage.held_bytes < usage.limit_bytes * ALARM_END:
             self._low_on_memory = False
+        if self.low_on_disk:
+            return "low on disk"
         return "low on memory" if self._low_on_memory else ""

@@ -6,31 +6,19 @@ then nothing has changed. Permissions are asked first, so that nobody learns of 
 
 from collections.abc import Callable
 
-from core.access import CONFIGURE, READ, WRITE, User, authorize
-from core.model.arguments import (
-    check_consumer_arguments,
-    check_dead_letter_exchange,
-    check_may_be_unnamed,
-    check_queue_arguments,
-)
-from core.model.equivalence import EXCHANGE_ARGUMENTS, check_arguments, check_same
-from core.model.errors import Denied, ExclusiveUse, InUse, Locked, NotFound
-from core.model.exchange_arguments import ALTERNATE_EXCHANGE, check_exchange_arguments
+from core.access import READ, WRITE, User
+from core.definitions import Definitions
+from core.model.arguments import check_consumer_arguments
+from core.model.errors import Denied, ExclusiveUse, NotFound
 from core.model.message import Address, Message, plain_message
-from core.model.names import (
-    DEFAULT_EXCHANGE,
-    REPLY_QUEUE,
-    RESERVED_PREFIX,
-    TOPIC_SPACE,
-    check_name,
-    check_not_reserved,
-)
+from core.model.names import DEFAULT_EXCHANGE, REPLY_QUEUE, STATUS_TOPIC, TOPIC_SPACE, is_status
 from core.model.properties import Headers
 from core.publisher import Publisher, Target
+from core.queueing.browser import Browser
 from core.queueing.consumer import Consumer
 from core.queueing.entry import Entry
-from core.queueing.home import Owner
-from core.queueing.plan import check_may_be_fetched_from, check_same_queue
+from core.queueing.group import Group, Member
+from core.queueing.plan import check_may_be_fetched_from, is_taken
 from core.queueing.queue import Queue
 from core.queueing.retained import Walk
 from core.queueing.transaction import Transaction
@@ -38,205 +26,37 @@ from core.routing.binding import Binding
 from core.routing.exchange import Exchange
 from core.routing.pattern import Pattern
 from core.routing.route import Route
+from core.routing.selector.argument import selector_of
+from core.routing.selector.selector import Selector
 from core.routing.sink import Sink, take_all
 from core.vhost import VirtualHost
 
 
-class Client(Owner):
+class Client(Definitions):
     """One connection's view of its virtual host."""
 
     def __init__(self, vhost: VirtualHost, user: User, unique: Callable[[], str], protocol: str, label: str) -> None:
-        self.vhost = vhost
-        self.user = user
+        super().__init__(vhost, user, unique)
         self.protocol = protocol
         self.label = label
         self.counters = vhost.surroundings.counters
-        self._unique = unique
-        self._exclusive: dict[str, Queue] = {}  # queues that end with this connection
-
-    def authorize(self, operation: int, kind: str, name: str, topic: str | None = None) -> None:
-        """Return if the user may, else raise Denied (see `core.access.authorize`)."""
-        authorize(self.user, self.vhost.name, operation, kind, name, topic)
-
-    # Exchanges
-
-    def find_exchange(self, name: str) -> Exchange:
-        """Return an exchange (a passive declare); any permission on it will do."""
-        self._check_not_default(name)
-        self._authorize_any("exchange", name)
-        return self.vhost.exchange(name)
-
-    def declare_exchange(
-        self,
-        name: str,
-        kind: str,
-        *,
-        durable: bool = False,
-        auto_delete: bool = False,
-        internal: bool = False,
-        arguments: Headers | None = None,
-    ) -> Exchange:
-        """Create an exchange, or check that the existing one is the same; Mismatch when it is not."""
-        self._check_not_default(name)
-        check_name("exchange", name)
-        self.authorize(CONFIGURE, "exchange", name)
-        arguments = arguments if arguments is not None else {}
-        what = f"exchange '{name}' in vhost '{self.vhost.name}'"
-        exchange = self.vhost.exchanges.get(name)
-        if exchange is None:
-            check_not_reserved("exchange", name)
-            check_exchange_arguments(what, arguments)
-            if ALTERNATE_EXCHANGE in arguments:
-                self.authorize(READ, "exchange", name)
-                self.authorize(WRITE, "exchange", arguments[ALTERNATE_EXCHANGE])
-            exchange = self.vhost.add_exchange(name, kind, arguments)
-            exchange.durable = durable
-            exchange.auto_delete = auto_delete
-            exchange.internal = internal
-            return exchange
-        check_same("type", what, kind, exchange.kind)
-        check_same("durable", what, durable, exchange.durable)
-        check_same("auto_delete", what, auto_delete, exchange.auto_delete)
-        check_same("internal", what, internal, exchange.internal)
-        check_arguments(EXCHANGE_ARGUMENTS, what, arguments, exchange.arguments)
-        return exchange
-
-    def delete_exchange(self, name: str, *, if_unused: bool = False) -> None:
-        """Delete an exchange; one that is missing counts as deleted."""
-        self._check_not_default(name)
-        if name.startswith(RESERVED_PREFIX):
-            raise Denied(f"deletion of system exchange '{name}' in vhost '{self.vhost.name}' not allowed")
-        self.authorize(CONFIGURE, "exchange", name)
-        exchange = self.vhost.exchanges.get(name)
-        if exchange is None:
-            return
-        if if_unused and exchange.bindings:
-            raise InUse(f"exchange '{name}' in vhost '{self.vhost.name}' in use")
-        self.vhost.remove_exchange(exchange)
-
-    # Queues
-
-    def find_queue(self, name: str) -> Queue:
-        """Return a queue (a passive declare); any permission on it will do."""
-        self._authorize_any("queue", name)
-        queue = self.vhost.queue(name)
-        self._check_not_locked(queue)
-        queue.used()
-        return queue
-
-    def declare_queue(
-        self,
-        name: str,
-        *,
-        durable: bool = False,
-        exclusive: bool = False,
-        auto_delete: bool = False,
-        arguments: Headers | None = None,
-    ) -> Queue:
-        """Create a queue, or check that the existing one is the same. An empty name asks for a new unique one.
-
-        An exclusive queue ends with this connection, so it is never durable (RabbitMQ drops the flag too).
-        """
-        arguments = arguments if arguments is not None else {}
-        if not name:
-            check_may_be_unnamed(arguments)
-            name = f"amq.gen-{self._unique()}"
-            self.authorize(CONFIGURE, "queue", name)
-            return self._create_queue(name, durable, exclusive, auto_delete, arguments)
-        check_name("queue", name)
-        self.authorize(CONFIGURE, "queue", name)
-        queue = self.vhost.queues.get(name)
-        if queue is None:
-            check_not_reserved("queue", name)
-            return self._create_queue(name, durable, exclusive, auto_delete, arguments)
-        self._check_not_locked(queue)
-        if exclusive != (queue.owner is not None):
-            raise self._locked(queue)
-        what = f"queue '{name}' in vhost '{self.vhost.name}'"
-        check_same_queue(what, queue, durable and not exclusive, auto_delete, arguments)
-        queue.used()
-        return queue
-
-    def _create_queue(self, name: str, durable: bool, exclusive: bool, auto_delete: bool, arguments: Headers) -> Queue:
-        what = f"queue '{name}' in vhost '{self.vhost.name}'"
-        dead_letter_exchange = check_dead_letter_exchange(what, arguments)
-        if dead_letter_exchange is not None:
-            self.authorize(READ, "queue", name)
-            self.authorize(WRITE, "exchange", dead_letter_exchange)
-        check_queue_arguments(what, arguments, durable=durable, exclusive=exclusive, auto_delete=auto_delete)
-        queue = self.vhost.add_queue(name, arguments)
-        queue.durable = durable and not exclusive
-        queue.auto_delete = auto_delete
-        if exclusive:
-            queue.owner = self
-            self._exclusive[name] = queue
-        return queue
-
-    def delete_queue(self, name: str, *, if_unused: bool = False, if_empty: bool = False) -> int:
-        """Delete a queue and return how many entries were ready; one that is missing counts as deleted."""
-        self.authorize(CONFIGURE, "queue", name)
-        queue = self.vhost.queues.get(name)
-        if queue is None:
-            return 0
-        self._check_not_locked(queue)
-        if if_unused and queue.consumers:
-            raise InUse(f"queue '{name}' in vhost '{self.vhost.name}' in use")
-        if if_empty and queue.ready_count:
-            raise InUse(f"queue '{name}' in vhost '{self.vhost.name}' not empty")
-        return self.vhost.remove_queue(queue)
-
-    def purge_queue(self, name: str) -> int:
-        """Remove all ready entries and return how many there were."""
-        return self._readable_queue(name).purge()
-
-    # Bindings
-
-    def bind_queue(self, queue_name: str, exchange_name: str, key: str, arguments: Headers) -> None:
-        """Bind a queue to an exchange; an equal binding stays as it is."""
-        self._authorize_binding("queue", queue_name, exchange_name, key)
-        exchange = self.vhost.exchange(exchange_name)
-        queue = self.vhost.queue(queue_name)
-        self._check_not_locked(queue)
-        self.vhost.bind(exchange, Binding(queue, key, arguments))
-
-    def unbind_queue(self, queue_name: str, exchange_name: str, key: str, arguments: Headers) -> None:
-        """Remove a binding; one that is missing, with its queue or exchange or without, counts as removed."""
-        self._authorize_binding("queue", queue_name, exchange_name, key)
-        exchange = self.vhost.exchanges.get(exchange_name)
-        queue = self.vhost.queues.get(queue_name)
-        if exchange is not None and queue is not None:
-            identity = Binding(queue, key, arguments).identity
-            if identity in exchange.bindings:
-                self._check_not_locked(queue)
-                self.vhost.unbind(exchange, identity)
-
-    def bind_exchange(self, destination: str, source: str, key: str, arguments: Headers) -> None:
-        """Bind exchange `source` to exchange `destination` (RabbitMQ's exchange.bind)."""
-        self._check_not_default(destination)
-        self._authorize_binding("exchange", destination, source, key)
-        exchange = self.vhost.exchange(source)
-        self.vhost.bind(exchange, Binding(self.vhost.exchange(destination), key, arguments))
-
-    def unbind_exchange(self, destination: str, source: str, key: str, arguments: Headers) -> None:
-        """Remove a binding between exchanges; one that is missing, with its ends or without, counts as removed."""
-        self._check_not_default(destination)
-        self._authorize_binding("exchange", destination, source, key)
-        exchange = self.vhost.exchanges.get(source)
-        to = self.vhost.exchanges.get(destination)
-        if exchange is not None and to is not None:
-            self.vhost.unbind(exchange, Binding(to, key, arguments).identity)
-
-    def _authorize_binding(self, kind: str, destination: str, source: str, key: str) -> None:
-        self._check_not_default(source)
-        self.authorize(WRITE, kind, destination)
-        self.authorize(READ, "exchange", source, self._topic(source, key))
 
     # Topic subscriptions
 
     def subscribe(self, pattern: Pattern, text: str, sink: Sink) -> None:
         """Bind `sink` to the topic space by a pattern; `text` is the pattern in the core's form, for permissions."""
+        self.bind_sink(sink, TOPIC_SPACE, text, pattern)
+
+    def bind_sink(self, sink: Sink, exchange_name: str, key: str, pattern: Pattern | None = None) -> None:
+        """Bind a sink that is the client's own to any exchange; a `pattern` says what `key` says only in AMQP's syntax."""
+        self._check_not_default(exchange_name)
+        self.authorize(READ, "exchange", exchange_name, self._topic(exchange_name, key))
+        self.vhost.bind(self.vhost.exchange(exchange_name), Binding(sink, key, {}, pattern))
+
+    def join(self, name: str, pattern: Pattern, text: str, member: Member) -> Group:
+        """Make `member` one of those who share what a pattern of the topic space selects."""
         self.authorize(READ, "exchange", TOPIC_SPACE, text)
-        self.vhost.bind(self.vhost.exchange(TOPIC_SPACE), Binding(sink, text, {}, pattern))
+        return self.vhost.join(name, pattern, text, member)
 
     def unsubscribe(self, sink: Sink) -> None:
         """Remove every binding of `sink`."""
@@ -250,6 +70,8 @@ class Client(Owner):
         exchange = self.vhost.exchange(exchange_name)
         if exchange.internal:
             raise Denied(f"cannot publish to internal exchange '{exchange_name}' in vhost '{self.vhost.name}'")
+        if exchange_name == TOPIC_SPACE and is_status(key):
+            raise Denied(f"topics under '{STATUS_TOPIC}' are the broker's own")
         return Target(exchange, exchange.address(key))
 
     def publish(self, exchange: Exchange, message: Message, publisher: Publisher | None, tag: int) -> bool:
@@ -294,6 +116,7 @@ class Client(Owner):
     def retain(self, message: Message) -> None:
         """Keep a message, published to the topic space, for later subscribers of its topic."""
         self.vhost.retained.keep(message)
+        self.vhost.keeping.retained(message)
 
     def retained(self, pattern: Pattern) -> Walk:
         """Look for what is kept for the topics that a pattern selects."""
@@ -303,9 +126,17 @@ class Client(Owner):
 
     def open_replies(self, sink: Sink) -> str:
         """Bind `sink` to the default exchange by a new key, so that answers reach it; return the key."""
-        key = f"{REPLY_QUEUE}.{self._unique()}"
-        self.vhost.bind(self.vhost.default_exchange, Binding(sink, key, {}))
+        key = self.new_reply_key()
+        self.join_replies(key, sink)
         return key
+
+    def new_reply_key(self) -> str:
+        """Return a key by which nobody is bound to the default exchange, and that nobody can guess."""
+        return f"{REPLY_QUEUE}.{self._unique()}"
+
+    def join_replies(self, key: str, sink: Sink) -> None:
+        """Have answers to a key of `new_reply_key` reach `sink` too."""
+        self.vhost.bind(self.vhost.default_exchange, Binding(sink, key, {}))
 
     def close_replies(self, sink: Sink) -> None:
         """Remove what `open_replies` has bound."""
@@ -321,26 +152,33 @@ class Client(Owner):
     def consume(
         self, queue_name: str, consumer: Consumer, *, exclusive: bool = False, arguments: Headers | None = None
     ) -> Queue:
-        """Start lending the queue's entries to `consumer`."""
+        """Start lending the queue's entries to `consumer`, which may have its selector already."""
         queue = self._readable_queue(queue_name)
         if arguments:
-            consumer.priority = check_consumer_arguments(
-                f"queue '{queue_name}' in vhost '{self.vhost.name}'", arguments
-            )
+            what = f"queue '{queue_name}' in vhost '{self.vhost.name}'"
+            consumer.priority = check_consumer_arguments(what, arguments)
+            consumer.selector = selector_of(arguments, what, self.counters) or consumer.selector
         # An exclusive consumer is the only one, and a single active consumer must have others that wait.
-        if (exclusive and queue.single_active) or (queue.consumers and (exclusive or queue.consumers[0].exclusive)):
+        if (exclusive and queue.single_active) or (queue.consumers and (exclusive or is_taken(queue))):
             raise ExclusiveUse(f"queue '{queue_name}' in vhost '{self.vhost.name}' in exclusive use")
         consumer.exclusive = exclusive
         queue.add(consumer)
         return queue
 
+    def browse(self, queue_name: str, consumer: Consumer, selector: Selector | None = None) -> Browser:
+        """Show `consumer` copies of what is ready in the queue now and matches, as far as it has credit.
+
+        Nothing is taken out. It begins when the present batch ends, and `consumer.browsed` tells the end.
+        """
+        queue = self._readable_queue(queue_name)
+        queue.used()
+        browser = Browser(queue, consumer, selector, self.vhost.surroundings)
+        browser.wake()
+        return browser
+
     def cancel(self, queue: Queue, consumer: Consumer) -> None:
         """Stop lending to `consumer`; what it holds stays with it until it is settled."""
         self.vhost.cancel(queue, consumer)
-
-    def lost(self, queue: Queue) -> None:
-        if self._exclusive.get(queue.name) is queue:
-            del self._exclusive[queue.name]
 
     def get(self, queue_name: str) -> tuple[Queue, Entry | None]:
         """Lend one entry (AMQP `basic.get`)."""
@@ -352,37 +190,3 @@ class Client(Owner):
         """End the connection's share in the virtual host: its exclusive queues go. Consumers are cancelled before."""
         for queue in list(self._exclusive.values()):
             self.vhost.remove_queue(queue)
-
-    def _readable_queue(self, name: str) -> Queue:
-        self.authorize(READ, "queue", name)
-        queue = self.vhost.queue(name)
-        self._check_not_locked(queue)
-        return queue
-
-    def _check_not_default(self, exchange_name: str) -> None:
-        if exchange_name == DEFAULT_EXCHANGE:
-            raise Denied("operation not permitted on the default exchange")
-
-    def _topic(self, exchange_name: str, key: str) -> str | None:
-        exchange = self.vhost.exchanges.get(exchange_name)
-        return key if exchange is not None and exchange.kind == "topic" else None
-
-    def _check_not_locked(self, queue: Queue) -> None:
-        if queue.owner is not None and queue.owner is not self:
-            raise self._locked(queue)
-
-    def _locked(self, queue: Queue) -> Locked:
-        return Locked(
-            f"cannot obtain exclusive access to locked queue '{queue.name}' in vhost '{self.vhost.name}'. It could be "
-            "originally declared on another connection or the exclusive property value does not match that of the "
-            "original declaration."
-        )
-
-    def _authorize_any(self, kind: str, name: str) -> None:
-        for operation in (CONFIGURE, WRITE):
-            try:
-                self.authorize(operation, kind, name)
-            except Denied:
-                continue
-            return
-        self.authorize(READ, kind, name)

@@ -7,29 +7,34 @@ of it in all virtual hosts together (`core.queueing.usage`).
 from collections.abc import Callable
 from typing import Final
 
+from core.keeping import Keeping
 from core.model.errors import BrokerError, Limit, Mismatch, NotFound
 from core.model.message import Message
-from core.model.names import DEFAULT_EXCHANGE, PREDECLARED_EXCHANGES
+from core.model.names import DEFAULT_EXCHANGE, PREDECLARED_EXCHANGES, TOPIC_SPACE
 from core.model.properties import Headers, cost_of
 from core.queueing.consumer import Consumer
+from core.queueing.group import Group, Member
 from core.queueing.home import Home
 from core.queueing.plan import plan
 from core.queueing.queue import Queue
 from core.queueing.retained import RetainedMessages
 from core.queueing.session import Session
 from core.queueing.surroundings import Surroundings
+from core.queueing.watchers import QueueWatchers
 from core.routing.alternates import Alternates
 from core.routing.binding import Binding, Identity
 from core.routing.composite import ForwardTarget
 from core.routing.exchange import Exchange
 from core.routing.exchanges import TYPES
 from core.routing.exchanges.direct import DirectExchange
+from core.routing.pattern import Pattern
 from core.routing.sink import Sink, take_all
 from core.routing.site import Site
 
 BINDING_WORK: Final = 10  # steps, for one change
 EXCHANGE_COST_BYTES: Final = 4_096  # of memory, for one without bindings and arguments
 QUEUE_COST_BYTES: Final = 4_096  # for one without entries, bindings and arguments
+MEMBER_COST_BYTES: Final = 2_048  # for one of a group, beside the group's name
 
 
 class VirtualHost(Home):
@@ -42,16 +47,20 @@ class VirtualHost(Home):
         self._site = Site(self, surroundings.counters, surroundings.timers, surroundings.usage, unique)
         self.forwarding = self._site.forwarding
         self.delayed = self._site.delayed
+        self.keeping = Keeping(name, surroundings.journal, surroundings.codec, surroundings.clock)
+        self.delayed.keeper = self.keeping
         self.exchanges: dict[str, Exchange] = {}
         self.queues: dict[str, Queue] = {}
+        self.watchers = QueueWatchers()
         self.sessions: dict[str, Session] = {}
+        self.groups: dict[str, Group] = {}
         self.retained = RetainedMessages(surroundings.usage)
         self._bound: dict[Sink, dict[tuple[str, Identity], Exchange]] = {}  # bindings that lead to a sink
         self._alternates = Alternates(self.exchanges)
         self.default_exchange: Exchange = DirectExchange(DEFAULT_EXCHANGE, self._site, {})
         self.exchanges[DEFAULT_EXCHANGE] = self.default_exchange
         for exchange_name, kind in PREDECLARED_EXCHANGES:
-            self.add_exchange(exchange_name, kind)
+            self.add_exchange(exchange_name, kind, durable=True)
         self.exchanges["amq.rabbitmq.trace"].internal = True
 
     def exchange(self, name: str) -> Exchange:
@@ -71,7 +80,16 @@ class VirtualHost(Home):
             raise NotFound(f"no queue '{name}' in vhost '{self.name}'")
         return queue
 
-    def add_exchange(self, name: str, kind: str, arguments: Headers | None = None) -> Exchange:
+    def add_exchange(
+        self,
+        name: str,
+        kind: str,
+        arguments: Headers | None = None,
+        *,
+        durable: bool = False,
+        auto_delete: bool = False,
+        internal: bool = False,
+    ) -> Exchange:
         """Create an exchange; the name must be free. Mismatch when the type is unknown.
 
         The common arguments were checked; Invalid when those of the type are wrong.
@@ -83,13 +101,21 @@ class VirtualHost(Home):
         cost_bytes = EXCHANGE_COST_BYTES + (cost_of(arguments) if arguments else 0)
         self._usage.define(cost_bytes)
         exchange.cost_bytes = cost_bytes
+        exchange.durable = durable
+        exchange.auto_delete = auto_delete
+        exchange.internal = internal
         self.exchanges[name] = exchange
         self._alternates.appeared(exchange)
+        self.keeping.added_exchange(exchange)
         return exchange
 
-    def add_queue(self, name: str, arguments: Headers | None = None) -> Queue:
+    def add_queue(
+        self, name: str, arguments: Headers | None = None, *, durable: bool = False, auto_delete: bool = False
+    ) -> Queue:
         """Create a queue and its binding to the default exchange; the name must be free."""
         queue = Queue(name, self.surroundings)
+        queue.durable = durable
+        queue.auto_delete = auto_delete
         self.bind(self.default_exchange, Binding(queue, name, {}))
         queue.cost_bytes = QUEUE_COST_BYTES + (cost_of(arguments) if arguments else 0)
         try:
@@ -100,6 +126,7 @@ class VirtualHost(Home):
         self.queues[name] = queue
         if arguments:
             plan(queue, arguments, self, self.surroundings)
+        self.keeping.added_queue(queue)
         return queue
 
     def remove_exchange(self, exchange: Exchange) -> None:
@@ -111,6 +138,7 @@ class VirtualHost(Home):
                 continue
             exchange.deleted = True
             del self.exchanges[exchange.name]
+            self.keeping.removed_exchange(exchange)
             self._usage.undefine(exchange.cost_bytes)
             self._alternates.vanished(exchange)
             exchange.ended()
@@ -124,6 +152,9 @@ class VirtualHost(Home):
         self.queues.pop(queue.name, None)
         self._usage.undefine(queue.cost_bytes)
         self.unbind_all(queue)
+        if queue.entrance is not None:
+            self.unbind_all(queue.entrance)
+        self.keeping.removed_queue(queue)
         if queue.owner is not None:
             queue.owner.lost(queue)
         return queue.delete()
@@ -142,6 +173,7 @@ class VirtualHost(Home):
             return False
         self._bound.setdefault(binding.sink, {})[source.name, binding.identity] = source
         source.bound(binding)
+        self.keeping.bound(source, binding)
         return True
 
     def unbind(self, source: Exchange, identity: Identity) -> bool:
@@ -163,6 +195,7 @@ class VirtualHost(Home):
             return False
         self.surroundings.counters.work += BINDING_WORK
         source.unbind(identity)
+        self.keeping.unbound(source, binding)
         self._usage.undefine(binding.cost_bytes)
         held = self._bound[binding.sink]
         del held[source.name, identity]
@@ -188,6 +221,44 @@ class VirtualHost(Home):
         if queue.auto_delete and queue.had_consumer and not queue.consumers:
             self.remove_queue(queue)
 
+    def join(self, name: str, pattern: Pattern, text: str, member: Member) -> Group:
+        """Make `member` one of a group, which begins with the first; `text` is its pattern in the core's form.
+
+        The name says the pattern too: whoever asks for the same name asks for the same pattern.
+        """
+        cost_bytes = _member_cost(name)
+        self._usage.define(cost_bytes)
+        group = self.groups.get(name)
+        if group is None:
+            try:
+                group = self._begin_group(name, pattern, text)
+            except BrokerError:
+                self._usage.undefine(cost_bytes)
+                raise
+        group.add(member)
+        return group
+
+    def _begin_group(self, name: str, pattern: Pattern, text: str) -> Group:
+        group = Group(name, self.surroundings)
+        self._usage.define(QUEUE_COST_BYTES)
+        try:
+            self.bind(self.exchange(TOPIC_SPACE), Binding(group, text, {}, pattern))
+        except BrokerError:
+            self._usage.undefine(QUEUE_COST_BYTES)
+            raise
+        self.groups[name] = group
+        return group
+
+    def leave(self, group: Group, member: Member) -> None:
+        """Take a member out of its group. The group goes with its last one."""
+        self._usage.undefine(_member_cost(group.name))
+        if group.remove(member):
+            return
+        del self.groups[group.name]
+        self.unbind_all(group)
+        self._usage.undefine(QUEUE_COST_BYTES)
+        group.end()
+
     def republish(self, target: ForwardTarget, message: Message) -> bool:
         exchange = self.exchanges.get(target.exchange)
         if exchange is None:
@@ -201,5 +272,12 @@ class VirtualHost(Home):
             self.surroundings.counters.unroutable += 1
         return take_all(sinks or route.keepers, message)
 
+    def wanted_by_nobody(self) -> None:
+        self.surroundings.counters.unroutable += 1
+
     def forwarded_too_often(self) -> None:
         self.surroundings.counters.drop("forward_limit")
+
+
+def _member_cost(name: str) -> int:
+    return MEMBER_COST_BYTES + 4 * len(name)

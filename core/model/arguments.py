@@ -31,6 +31,7 @@ PRIORITY: Final = "x-priority"
 QUEUE_MODE: Final = "x-queue-mode"
 QUEUE_TYPE: Final = "x-queue-type"
 QUEUE_VERSION: Final = "x-queue-version"
+SELECTOR: Final = "x-selector"  # of a consumer; not RabbitMQ's
 SINGLE_ACTIVE_CONSUMER: Final = "x-single-active-consumer"
 
 CLASSIC: Final = "classic"  # values of `x-queue-type`
@@ -42,7 +43,7 @@ MOST_PRIORITIES: Final = 255
 LONGEST_MS: Final = 315_360_000_000  # ten years
 
 # What each type of queue knows: what has a meaning, and what RabbitMQ's clusters and disks know but has no effect here.
-# In RabbitMQ's order: of several that are wrong, or differ from the queue that exists, the first is named.
+# In RabbitMQ's order: of several that are wrong the first is named.
 KNOWN: Final[dict[str, tuple[str, ...]]] = {
     CLASSIC: (
         EXPIRES,
@@ -74,6 +75,27 @@ KNOWN: Final[dict[str, tuple[str, ...]]] = {
         SINGLE_ACTIVE_CONSUMER,
         QUEUE_TYPE,
         INITIAL_GROUP_SIZE,
+        LEADER_LOCATOR,
+    ),
+}
+# Of several that differ from the queue that exists the first is named, and for `quorum` that is another order.
+COMPARED: Final[dict[str, tuple[str, ...]]] = {
+    CLASSIC: KNOWN[CLASSIC],
+    QUORUM: (
+        DEAD_LETTER_EXCHANGE,
+        DEAD_LETTER_ROUTING_KEY,
+        DEAD_LETTER_STRATEGY,
+        EXPIRES,
+        MAX_LENGTH,
+        MAX_LENGTH_BYTES,
+        MAX_IN_MEMORY_LENGTH,
+        MAX_IN_MEMORY_BYTES,
+        OVERFLOW,
+        SINGLE_ACTIVE_CONSUMER,
+        QUEUE_TYPE,
+        INITIAL_GROUP_SIZE,
+        DELIVERY_LIMIT,
+        MESSAGE_TTL,
         LEADER_LOCATOR,
     ),
 }
@@ -201,6 +223,8 @@ def check_consumer_arguments(what: str, arguments: Headers) -> int:
         raise _unacceptable(CANCEL_ON_FAILOVER, what, arguments[CANCEL_ON_FAILOVER])
     if "x-stream-offset" in arguments:
         raise Invalid(f"invalid arg 'x-stream-offset' for {what} of queue type classic")
+    if SELECTOR in arguments and not isinstance(arguments[SELECTOR], str):
+        raise _unacceptable(SELECTOR, what, arguments[SELECTOR])
     if PRIORITY not in arguments:
         return 0
     priority = arguments[PRIORITY]

@@ -43,6 +43,14 @@ class Invalid(BrokerError):
     """A name, argument or pattern that the broker does not accept."""
 
 
+class InvalidSelector(BrokerError):
+    """A selector that is no expression of the language, or is too large; `column` is where, from 1."""
+
+    def __init__(self, text: str, column: int = 1) -> None:
+        super().__init__(text)
+        self.column = column
+
+
 class Limit(BrokerError):
     """A configured limit would be exceeded."""
 
@@ -59,6 +67,7 @@ BROKER_ERRORS: Final[tuple[type[BrokerError], ...]] = (
     InUse,
     ExclusiveUse,
     Invalid,
+    InvalidSelector,
     Limit,
     Unsupported,
 )

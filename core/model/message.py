@@ -22,7 +22,8 @@ FOR_NOBODY: Final = -1
 FOR_AMQP: Final = 0
 FOR_MQTT: Final = 1
 FOR_STOMP: Final = 2
-FOR_MQTT5: Final = 3  # in `encoded_for` only: topics look the same in both versions
+FOR_STORE: Final = 3  # of `Address.encoded` only
+FOR_MQTT5: Final = 3  # of `encoded_for` only: topics look the same in both versions
 
 DECODED_LIMIT_BYTES: Final = 2_048  # of native properties; decoded, a header table takes up to 50 times its size
 
@@ -35,7 +36,7 @@ class Address:
         self.exchange = exchange
         self.key = key
         self.own_bytes = 0  # of memory, where the address is not shared; counted with its message
-        self.encoded: list[bytes] = [b"", b"", b""]  # one slot a protocol; empty until first asked for
+        self.encoded: list[bytes] = [b"", b"", b"", b""]  # one slot a protocol; empty until first asked for
 
     def __repr__(self) -> str:
         return f"Address({self.exchange!r}, {self.key!r})"

@@ -8,6 +8,7 @@ DEFAULT_VHOST: Final = "/"
 DEFAULT_EXCHANGE: Final = ""
 REPLY_QUEUE: Final = "amq.rabbitmq.reply-to"  # stands for whoever asked (RabbitMQ "Direct Reply-to")
 TOPIC_SPACE: Final = "amq.topic"  # the exchange that holds the topic space of all protocols
+STATUS_TOPIC: Final = "$SYS"  # its first level for what the broker says of itself, and nobody else publishes to
 RESERVED_PREFIX: Final = "amq."
 
 NAME_LIMIT_BYTES: Final = 255  # AMQP 0-9-1 §4.2.5.3: a short string
@@ -36,3 +37,8 @@ def check_not_reserved(kind: str, name: str) -> None:
     """Refuse to create a name under the broker's own prefix."""
     if name.startswith(RESERVED_PREFIX):
         raise Denied(f"{kind} name '{name}' contains reserved prefix 'amq.*'")
+
+
+def is_status(key: str) -> bool:
+    """Whether a key of the topic space is one that only the broker publishes with."""
+    return key.startswith(STATUS_TOPIC) and key.partition(".")[0] == STATUS_TOPIC

@@ -13,6 +13,13 @@ from mypy_extensions import mypyc_attr
 Value = Any
 Headers = dict[str, Value]
 
+# Kinds of `Native`, as a store knows them: never to be numbered anew.
+NATIVE_NONE: Final = 0
+NATIVE_STATED: Final = 1
+NATIVE_AMQP: Final = 2
+NATIVE_STOMP: Final = 3
+NATIVE_MQTT5: Final = 4
+
 VALUE_COST_BYTES: Final = 64  # of memory, for one value or name beside its text
 
 
@@ -71,6 +78,33 @@ class Properties:
         copy.app_id = self.app_id
         return copy
 
+    def fields(self) -> list[Value]:
+        """Return everything that is said, as a list that `from_fields` understands."""
+        return [
+            self.content_type,
+            self.content_encoding,
+            self.headers,
+            self.priority,
+            self.correlation_id,
+            self.reply_to,
+            self.reply_to_topic,
+            self.expiration_ms,
+            self.message_id,
+            self.timestamp_s,
+            self.type,
+            self.user_id,
+            self.app_id,
+        ]
+
+    @classmethod
+    def from_fields(cls, fields: list[Value]) -> "Properties":
+        """Return what `fields` has listed."""
+        said = Properties(fields[2])
+        said.content_type, said.content_encoding = fields[:2]
+        said.priority, said.correlation_id, said.reply_to, said.reply_to_topic = fields[3:7]
+        said.expiration_ms, said.message_id, said.timestamp_s, said.type, said.user_id, said.app_id = fields[7:]
+        return said
+
     def cost_bytes(self) -> int:
         """Return about how many bytes of memory they take."""
         texts = [
@@ -92,6 +126,11 @@ class Native:
     """The properties of one message as its protocol received them. Immutable, so that messages may share one."""
 
     size_bytes: int = 0  # of memory
+    kind: int = NATIVE_NONE  # what a store calls it
+
+    def stored(self) -> bytes:
+        """Return the bytes from which the same properties can be made again, in another process too."""
+        return b""
 
     def decode(self) -> Properties:
         """Translate to the core's form. Bytes that were accepted at publish never fail here."""
@@ -107,6 +146,7 @@ class Stated(Native):
 
     def __init__(self, properties: Properties, size_bytes: int = -1) -> None:
         self._properties = properties
+        self.kind = NATIVE_STATED
         self.size_bytes = size_bytes if size_bytes >= 0 else properties.cost_bytes()
 
     def decode(self) -> Properties:

@@ -47,13 +47,20 @@ class Backlog:
     def take(self) -> Entry:
         """Take the next entry out; there must be one."""
         entry = heapq.heappop(self._returned)[1] if self._returned else self._fresh.popleft()
+        self._let_go(entry)
+        return entry
+
+    def _let_go(self, entry: Entry) -> None:
         message = entry.message
         self.count -= 1
         self.bytes -= len(message.body)
         cost = message.size_bytes + ENTRY_COST_BYTES
         self._held_bytes -= cost
         self._usage.held_bytes -= cost
-        return entry
+
+    def entries(self) -> list[Entry]:
+        """Return everything, in order."""
+        return [entry for _, entry in sorted(self._returned, key=_sequence)] + list(self._fresh)
 
     def clear(self) -> None:
         """Drop everything."""
@@ -63,3 +70,7 @@ class Backlog:
         self.bytes = 0
         self._fresh.clear()
         self._returned.clear()
+
+
+def _sequence(returned: tuple[int, Entry]) -> int:
+    return returned[0]

@@ -1,12 +1,14 @@
 """Whoever receives the entries of a queue."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mypy_extensions import mypyc_attr
 
 from core.queueing.credit import UNLIMITED, Credit
+from core.routing.selector.selector import Selector
 
 if TYPE_CHECKING:
+    from core.queueing.dead_letters import DeadLettering
     from core.queueing.entry import Entry, Lender
 
 
@@ -25,10 +27,13 @@ class Consumer:
         self.settles = settles
         self.exclusive = False
         self.priority = 0  # consumers with a higher one are served first; fixed before the queue has the consumer
+        self.selector: Selector | None = None  # what it wants of the queue; fixed before the queue has the consumer
         self.suspended = False
+        self.dead_lettering: DeadLettering | None = None  # of what it discards, where its queue has none
         self.lender: Lender | None = None  # the queue that lends to it; written by the queue only
         self.in_ring = False  # whether the queue counts on this consumer; written by the queue only
         self.turn = 0  # when it was last served, among those that share its credit; written by Credit only
+        self.served = 0  # when it was last served, on a queue with selectors; written by the queue only
 
     def willing(self) -> bool:
         """Tell whether the next entry may be lent to this consumer."""
@@ -45,5 +50,18 @@ class Consumer:
         """Learn that `deliver` raised: a bug, which costs this consumer's connection and nothing else."""
         raise error
 
+    def browsed(self) -> None:
+        """Learn that all has been delivered that was to be browsed (`Client.browse`)."""
+
     def cancelled(self) -> None:
         """Learn that the queue is gone; no more entries will come."""
+
+
+class Nobody(Consumer):
+    """Holds the entries that were fetched singly (AMQP `basic.get`): who asked has them already."""
+
+    def deliver(self, entry: "Entry") -> None:
+        pass
+
+
+NOBODY: Final = Nobody()

@@ -10,6 +10,7 @@ from mypy_extensions import mypyc_attr
 from core.model.message import Message
 from core.queueing.consumer import Consumer
 from core.routing.sink import Sink
+from core.store.shelf import Shelf
 
 
 @mypyc_attr(acyclic=True)
@@ -28,20 +29,26 @@ class Entry:
         self.attempts = 0  # times lent to a consumer
         self.redelivered = False
         self.consumer: Consumer | None = None
+        self.row = 0  # in the store (see `core.store.journal`); 0: not there
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class Lender(Sink):
-    """What the holder of an entry may do with it: settle it. A queue is the only kind there is."""
+    """What the holder of an entry may do with it: settle it. A queue lends its entries, a browser copies of them."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
+        self.shelf: Shelf | None = None  # of a durable queue in the store
         self.counts_deliveries = False  # whether consumers are told how often an entry was delivered before
 
     def resume(self, consumer: Consumer) -> None:
         """Count on `consumer` again, because its credit or its connection's output has room."""
         raise AssertionError("resume is the queue's")
+
+    def run(self) -> None:
+        """Hand over what has become possible, because this was woken (`Surroundings.woken`)."""
+        raise AssertionError("run is the queue's")
 
     def accept(self, entry: Entry) -> None:
         """Forget the entry: it was processed."""
@@ -50,6 +57,10 @@ class Lender(Sink):
     def requeue(self, entry: Entry) -> None:
         """Put the entry back to its place, marked as redelivered."""
         raise AssertionError("requeue is the queue's")
+
+    def requeue_later(self, entry: Entry, delay_s: float) -> None:
+        """Put the entry back to its place, marked as redelivered, when some seconds have passed."""
+        raise AssertionError("requeue_later is the queue's")
 
     def discard(self, entry: Entry) -> None:
         """Give the entry up: nobody wants it."""

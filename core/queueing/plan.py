@@ -2,11 +2,11 @@
 
 from core.model.arguments import (
     CLASSIC,
+    COMPARED,
     DEAD_LETTER_EXCHANGE,
     DEAD_LETTER_ROUTING_KEY,
     DELIVERY_LIMIT,
     EXPIRES,
-    KNOWN,
     MAX_LENGTH,
     MAX_LENGTH_BYTES,
     MAX_PRIORITY,
@@ -26,7 +26,8 @@ from core.queueing.dead_letters import DeadLettering
 from core.queueing.home import Home
 from core.queueing.lifetime import Lifetime
 from core.queueing.priority_backlog import PriorityBacklog
-from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX, Queue
+from core.queueing.queue import Queue
+from core.queueing.stock import DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX
 from core.queueing.surroundings import Surroundings
 from core.timers import NEVER
 
@@ -69,7 +70,7 @@ def check_same_queue(what: str, queue: Queue, durable: bool, auto_delete: bool, 
     """
     check_same("durable", what, durable, queue.durable)
     check_same("auto_delete", what, auto_delete, queue.auto_delete)
-    check_arguments(KNOWN[queue.arguments.get(QUEUE_TYPE, CLASSIC)], what, arguments, queue.arguments)
+    check_arguments(COMPARED[queue.arguments.get(QUEUE_TYPE, CLASSIC)], what, arguments, queue.arguments)
 
 
 def check_may_be_fetched_from(queue: Queue, vhost: str) -> None:
@@ -79,3 +80,8 @@ def check_may_be_fetched_from(queue: Queue, vhost: str) -> None:
             f"cannot obtain access to locked queue '{queue.name}' in vhost '{vhost}'. "
             "basic.get operations are not supported by quorum queues with single active consumer"
         )
+
+
+def is_taken(queue: Queue) -> bool:
+    """Tell whether the queue's one consumer is exclusive."""
+    return len(queue.consumers) == 1 and any(consumer.exclusive for consumer in queue.consumers)

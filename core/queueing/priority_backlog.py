@@ -19,7 +19,7 @@ class PriorityBacklog(Backlog):
 
     def __init__(self, usage: Usage, highest: int) -> None:
         super().__init__(usage)
-        self._highest = highest
+        self.highest = highest
         self._lines: dict[int, Backlog] = {}
         self._present = 0  # a bit for each line: the highest is found without a search
 
@@ -36,7 +36,7 @@ class PriorityBacklog(Backlog):
         self.bytes += len(entry.message.body)
 
     def _line(self, message: Message) -> Backlog:
-        priority = min(message.properties.priority or 0, self._highest)
+        priority = min(message.properties.priority or 0, self.highest)
         line = self._lines.get(priority)
         if line is None:
             line = self._lines[priority] = Backlog(self._usage)
@@ -58,6 +58,9 @@ class PriorityBacklog(Backlog):
         self.count -= 1
         self.bytes -= len(entry.message.body)
         return entry
+
+    def entries(self) -> list[Entry]:
+        return [entry for priority in sorted(self._lines, reverse=True) for entry in self._lines[priority].entries()]
 
     def clear(self) -> None:
         for line in self._lines.values():

@@ -5,73 +5,48 @@ broker runs its woken queues, once for a whole batch of settlements. Entries tha
 given up may come to life again as a dead letter, in any queue and at once: whoever gives up looks anew at what there is.
 """
 
-from typing import Final
-
 from core.model.message import Message
 from core.model.properties import Headers
-from core.queueing.backlog import Backlog
-from core.queueing.consumer import Consumer
+from core.queueing.consumer import NOBODY, Consumer
 from core.queueing.credit import UNLIMITED
-from core.queueing.dead_letters import DeadLettering
-from core.queueing.death import DELIVERY_LIMIT, EXPIRED, MAXLEN, REJECTED
-from core.queueing.entry import Entry, Lender
-from core.queueing.expiry import HeadExpiry
+from core.queueing.death import DELIVERY_LIMIT, MAXLEN, REJECTED
+from core.queueing.deferred import Deferred
+from core.queueing.entry import Entry
 from core.queueing.home import Owner
 from core.queueing.lifetime import Lifetime
+from core.queueing.ordered_backlog import OrderedBacklog, in_order, in_sequence
+from core.queueing.selecting import SelectingTurns
+from core.queueing.stock import DROP_HEAD, REJECT_PUBLISH_DLX, Stock
 from core.queueing.surroundings import Surroundings
 from core.queueing.turns import RankedTurns, Turns, wait_for_shared
 from core.queueing.usage import ENTRY_COST_BYTES
 from core.routing.sink import Sink
 from core.timers import NEVER
 
-DROP_HEAD: Final = 0
-REJECT_PUBLISH: Final = 1
-REJECT_PUBLISH_DLX: Final = 2  # and what is refused becomes a dead letter
 
-EXPIRED_AT_ONCE: Final = 1_000  # entries that one look at the head gives up; the next look is in the next turn
-
-
-class Queue(Lender):
+class Queue(Stock):
     """A named line of entries. Limits count ready entries, not those that are lent."""
 
     def __init__(self, name: str, surroundings: Surroundings) -> None:
-        super().__init__(name)
+        super().__init__(name, surroundings)
         self.durable = False
         self.auto_delete = False
         self.owner: Owner | None = None  # the connection that an exclusive queue belongs to
         self.arguments: Headers = {}
-        self.deleted = False
         self.had_consumer = False
         self.unsettled_count = 0
         self.cost_bytes = 0  # of what defines it; written by the virtual host
-        self.consumers: list[Consumer] = []
-        # What the arguments ask for (see `core.queueing.plan`):
-        self.limit_entries = UNLIMITED
-        self.limit_bytes = UNLIMITED
-        self.overflow = DROP_HEAD
-        self.ttl_s = NEVER  # of each entry
+        self.consumers: dict[Consumer, None] = {}
         self.delivery_limit = UNLIMITED  # times that an entry may come back
         self.counts_deliveries = False  # whether consumers are told how often (RabbitMQ `x-delivery-count`)
         self.single_active = False  # whether one consumer has the queue for itself and the others wait
-        self.dead_lettering: DeadLettering | None = None
+        self.entrance: Sink | None = None  # what is bound in its stead, where a selector is asked first
         self.lifetime: Lifetime | None = None
-        self.backlog = Backlog(surroundings.usage)
-        self._surroundings = surroundings
         self._active: Consumer | None = None  # with `single_active`: the one
         self._turns = Turns()
-        self._next_sequence = 1
+        self._selecting: SelectingTurns | None = None  # the same object, while consumers have selectors
+        self.next_sequence = 1  # of the next message; written here only
         self._woken = False
-        self._expiry: HeadExpiry | None = None  # made for the first entry that can expire
-
-    @property
-    def ready_count(self) -> int:
-        """Entries that wait for a consumer."""
-        return self.backlog.count
-
-    @property
-    def ready_bytes(self) -> int:
-        """Bytes of bodies of entries that wait."""
-        return self.backlog.bytes
 
     # Taking messages
 
@@ -82,20 +57,27 @@ class Queue(Lender):
         """Take a message that came in by `via`; False when the queue is full and refuses."""
         if self.deleted:
             return True
-        entry = Entry(self, message, self._next_sequence, via)
-        self._next_sequence += 1
+        entry = Entry(self, message, self.next_sequence, via)
+        self.next_sequence += 1
         if self.ttl_s != NEVER:
             self._shorten(entry)
+        if self.shelf is not None and message.qos:
+            self._surroundings.journal.put(entry)
         backlog = self.backlog
-        if not backlog.count:
-            consumer = self._turns.choose()
-            if consumer is not None:
-                self._lend(entry, consumer)
-                return True
+        selecting = self._selecting
+        if selecting is not None:
+            consumer = selecting.choose_for(entry)
+        else:
+            consumer = self._turns.choose() if not backlog.count else None
+        if consumer is not None:
+            self._lend(entry, consumer)
+            return True
         if backlog.count >= self.limit_entries or backlog.bytes + len(message.body) > self.limit_bytes:
             if self.overflow != DROP_HEAD:
                 if self.overflow == REJECT_PUBLISH_DLX and self.dead_lettering is not None:
-                    self._give_up(message, MAXLEN)
+                    self._give_up(entry, MAXLEN)
+                else:
+                    self._left(entry)
                 return False
             backlog.add(entry)
             self._drop_heads()
@@ -103,7 +85,25 @@ class Queue(Lender):
             backlog.add(entry)
         if entry.expires_at != 0.0:
             self._watch(entry.expires_at)
+        if selecting is not None and selecting.due:
+            self.wake()
         return True
+
+    def recover(
+        self, message: Message, row: int, *, redelivered: bool, via: Sink | None = None, holder: Consumer | None = None
+    ) -> Entry:
+        """Take what the store had in this queue, behind what it has given back already; a `holder` has it still."""
+        entry = Entry(self, message, self.next_sequence, via)
+        self.next_sequence += 1
+        entry.row = row
+        entry.redelivered = redelivered
+        if holder is not None:
+            self._hold(entry, holder)
+            return entry
+        self.backlog.add(entry)
+        if entry.expires_at != 0.0:
+            self._watch(entry.expires_at)
+        return entry
 
     def admits(self, count: int, size_bytes: int) -> bool:
         backlog = self.backlog
@@ -117,41 +117,33 @@ class Queue(Lender):
             return False
         return consumer.shared is None or count <= consumer.shared.available
 
-    def _shorten(self, entry: Entry) -> None:
-        expires_at = self._surroundings.clock.now + self.ttl_s
-        if entry.expires_at == 0.0 or expires_at < entry.expires_at:
-            entry.expires_at = expires_at
-
-    def _drop_heads(self) -> None:
-        backlog = self.backlog
-        while backlog.count > self.limit_entries or backlog.bytes > self.limit_bytes:
-            self._give_up(backlog.take().message, MAXLEN)
-        self._watch_head()
-
-    def _give_up(self, message: Message, reason: str) -> None:
-        where = self.dead_lettering
-        if where is None:
-            self._surroundings.counters.drop(reason)
-        else:
-            self._surroundings.counters.bury(reason)
-            self._surroundings.dead_letters.send(where, message, reason)
-
     # Handing over
 
     def run(self) -> None:
         """Hand over what there is to consumers that have credit."""
         self._woken = False
-        backlog = self.backlog
-        while backlog.count:
-            consumer = self._turns.choose()
-            if consumer is None:
-                break
-            entry = backlog.take()
-            if self._expired(entry):
-                self._give_up(entry.message, EXPIRED)
-                continue
+        selecting = self._selecting
+        if selecting is not None:
+            selecting.hand_over(self)
+            if selecting.due:
+                self.wake()  # for the rest of a search
+        else:
+            while self.backlog.count:
+                consumer = self._turns.choose()
+                if consumer is None:
+                    break
+                self.give(self.backlog.take(), consumer)
+            if not self.backlog.count:
+                self.backlog = in_sequence(self.backlog, self._surroundings.usage)
+        if self._expiry is not None:
+            self._expiry.watch_head()
+
+    def give(self, entry: Entry, consumer: Consumer) -> None:
+        """Lend an entry that was taken out of the backlog, unless it has expired."""
+        if self._expired(entry):
+            self.expire(entry)
+        else:
             self._lend(entry, consumer)
-        self._watch_head()
 
     def get(self) -> Entry | None:
         """Lend the next entry to nobody in particular (AMQP `basic.get`); None when nothing is ready."""
@@ -160,58 +152,73 @@ class Queue(Lender):
         while found is None and self.backlog.count:
             entry = self.backlog.take()
             if self._expired(entry):
-                self._give_up(entry.message, EXPIRED)
+                self.expire(entry)
             else:
                 found = entry
         if self._expiry is not None:
-            self._watch(self.drop_expired())  # at once: the answer has the count of what is left, as RabbitMQ's
+            self._expiry.look()  # at once: the answer has the count of what is left, as RabbitMQ's
         if found is not None:
-            self._surroundings.counters.delivered += 1
-            found.attempts += 1
-            found.consumer = NOBODY
-            NOBODY.credit -= 1
-            self.unsettled_count += 1
-            self._surroundings.usage.held_bytes += found.message.size_bytes + ENTRY_COST_BYTES
+            self._lend(found, NOBODY)
         return found
-
-    def _expired(self, entry: Entry) -> bool:
-        expires_at = entry.expires_at
-        return expires_at != 0.0 and expires_at <= self._surroundings.clock.now
 
     def _lend(self, entry: Entry, consumer: Consumer) -> None:
         self._surroundings.counters.delivered += 1
-        entry.attempts += 1
         if consumer.settles:
-            entry.consumer = consumer
-            consumer.credit -= 1
-            shared = consumer.shared
-            if shared is not None:
-                shared.take(consumer)
-            self.unsettled_count += 1
-            self._surroundings.usage.held_bytes += entry.message.size_bytes + ENTRY_COST_BYTES
+            self._hold(entry, consumer)
+        else:
+            entry.attempts += 1
+            self._left(entry)
         try:
             consumer.deliver(entry)
         except Exception as error:  # noqa: BLE001 - a bug in the receiving connection must not cost the publishing one
             consumer.failed(error)
 
+    def _hold(self, entry: Entry, consumer: Consumer) -> None:
+        entry.attempts += 1
+        entry.consumer = consumer
+        consumer.credit -= 1
+        shared = consumer.shared
+        if shared is not None:
+            shared.take(consumer)
+        self.unsettled_count += 1
+        self._surroundings.usage.held_bytes += entry.message.size_bytes + ENTRY_COST_BYTES
+
     # Settling
 
     def accept(self, entry: Entry) -> None:
-        self._take_back(entry)
+        if self._take_back(entry):
+            self._left(entry)
 
     def discard(self, entry: Entry) -> None:
+        consumer = entry.consumer
         if self._take_back(entry):
             if self.deleted:
                 self._surroundings.counters.drop(REJECTED)
+            elif self.dead_lettering is None and consumer is not None and consumer.dead_lettering is not None:
+                self._bury(consumer.dead_lettering, entry, REJECTED)
             else:
-                self._give_up(entry.message, REJECTED)
+                self._give_up(entry, REJECTED)
 
     def requeue(self, entry: Entry) -> None:
-        if not self._take_back(entry) or self.deleted:
-            return
-        if entry.attempts > self.delivery_limit:
-            self._give_up(entry.message, DELIVERY_LIMIT)
-            return
+        if self._take_back(entry) and self._may_come_back(entry):
+            self.come_back(entry)
+
+    def requeue_later(self, entry: Entry, delay_s: float) -> None:
+        """Put the entry back to its place later; at once where the broker has no room for what waits."""
+        if self._take_back(entry) and self._may_come_back(entry):
+            if self._deferred is None:
+                self._deferred = Deferred(self, self._surroundings.timers, self._surroundings.usage)
+            if delay_s <= 0 or not self._deferred.hold(entry, delay_s):
+                self.come_back(entry)
+
+    def _may_come_back(self, entry: Entry) -> bool:
+        limited = entry.attempts > self.delivery_limit
+        if limited and not self.deleted:
+            self._give_up(entry, DELIVERY_LIMIT)
+        return not limited and not self.deleted
+
+    def come_back(self, entry: Entry) -> None:
+        """Have an entry ready again that nobody holds."""
         entry.redelivered = True
         self.backlog.restore(entry)
         if self.overflow == DROP_HEAD:
@@ -238,15 +245,22 @@ class Queue(Lender):
     # Consumers
 
     def add(self, consumer: Consumer) -> None:
-        """Start lending to `consumer`."""
-        self.consumers.append(consumer)
+        """Start lending to `consumer`. Limit when there is no room for its selector; then nothing has changed."""
+        if consumer.selector is not None:
+            self._surroundings.usage.define(consumer.selector.cost_bytes)
+        self.consumers[consumer] = None
         consumer.lender = self
         self.had_consumer = True
         self.used()
+        if consumer.selector is not None and self._selecting is None:
+            self._selecting = SelectingTurns(self.in_order(), self._turns, self._surroundings)
+            self._turns = self._selecting
+        if self._selecting is not None:
+            self._selecting.join(consumer)
         if self.single_active:
             if self._active is None:
                 self._active = consumer
-        elif consumer.priority and not isinstance(self._turns, RankedTurns):
+        elif self._selecting is None and consumer.priority and not isinstance(self._turns, RankedTurns):
             self._turns = RankedTurns(self._turns.members())
         self.resume(consumer)
 
@@ -255,8 +269,10 @@ class Queue(Lender):
         if consumer.lender is not self:
             return
         self._let_go(consumer)
-        self.consumers.remove(consumer)
+        del self.consumers[consumer]
         self._turns.leave(consumer)
+        if self._selecting is not None:
+            self._part(consumer, self._selecting)
         self.used()
         if consumer is self._active:
             # The first of those with the highest priority is next, as in RabbitMQ.
@@ -264,8 +280,23 @@ class Queue(Lender):
             if self._active is not None:
                 self.resume(self._active)
 
+    def _part(self, consumer: Consumer, selecting: SelectingTurns) -> None:
+        selecting.part(consumer)
+        if selecting.idle:
+            self._turns = selecting.turns_of_everyone
+            self._selecting = None
+            self.backlog = in_sequence(self.backlog, self._surroundings.usage)
+            self.wake()
+
+    def in_order(self) -> OrderedBacklog:
+        """Return the backlog in a form that can be read and taken from at any place, which it keeps."""
+        self.backlog = backlog = in_order(self.backlog, self._surroundings.usage)
+        return backlog
+
     def _let_go(self, consumer: Consumer) -> None:
         consumer.lender = None
+        if consumer.selector is not None:
+            self._surroundings.usage.undefine(consumer.selector.cost_bytes)
         if consumer.shared is not None:
             consumer.shared.forget(consumer)
 
@@ -291,35 +322,11 @@ class Queue(Lender):
 
     # Emptying
 
-    def _watch(self, expires_at: float) -> None:
-        expiry = self._expiry
-        if expiry is None:
-            expiry = self._expiry = HeadExpiry(self)
-        if expires_at < expiry.deadline:
-            expiry.deadline = expires_at
-            self._surroundings.timers.watch(expiry)
-
-    def _watch_head(self) -> None:
-        if self._expiry is not None and self.backlog.count:
-            expires_at = self.backlog.head().expires_at
-            if expires_at != 0.0:
-                self._watch(expires_at)
-
-    def drop_expired(self) -> float:
-        """Give up what has expired at the head; return when to look again (monotonic seconds), or NEVER."""
-        for _ in range(EXPIRED_AT_ONCE):
-            if not self.backlog.count:
-                return NEVER
-            entry = self.backlog.head()
-            if not self._expired(entry):
-                return entry.expires_at or NEVER
-            self._give_up(self.backlog.take().message, EXPIRED)
-        return self._surroundings.clock.now
-
     def purge(self) -> int:
-        """Remove all ready entries and return how many there were; lent entries stay (AMQP 0-9-1 `queue.purge`)."""
-        count = self.backlog.count
-        self.backlog.clear()
+        """Remove what is ready or comes back later, and return how much; lent entries stay (AMQP 0-9-1 `queue.purge`)."""
+        count = self._empty()
+        if self._selecting is not None:
+            self._selecting.clear()
         return count
 
     def delete(self) -> int:
@@ -327,8 +334,9 @@ class Queue(Lender):
         self.deleted = True
         count = self.purge()
         consumers = self.consumers
-        self.consumers = []
+        self.consumers = {}
         self._turns = Turns()
+        self._selecting = None
         self._active = None
         if self._expiry is not None:
             self._surroundings.timers.forget(self._expiry)
@@ -343,6 +351,3 @@ class Queue(Lender):
 
 def _priority(consumer: Consumer) -> int:
     return consumer.priority
-
-
-NOBODY: Final = Consumer()  # holds the entries that were fetched singly

@@ -96,7 +96,8 @@ class RetainedMessages:
 class Walk:
     """A search that can be made in parts: topics in the order of their first message, each before those below it.
 
-    It may miss what is retained and find what is replaced meanwhile.
+    It may miss what is retained and find what is replaced meanwhile. A closing MANY takes whole branches, in which
+    nothing need be compared any more.
     """
 
     def __init__(self, retained: RetainedMessages, root: Level, pattern: Pattern, now: float) -> None:
@@ -104,38 +105,67 @@ class Walk:
         self._retained = retained
         self._root = root
         self._tokens = pattern.tokens
+        self._closing = -1  # the position of a closing MANY
         self._hides_dollar = pattern.hides_dollar
         self._now = now
-        self._seen: set[tuple[int, int]] = set()
+        self._seen: set[tuple[int, int]] | None = None  # once another MANY opens more than one way to a level
+        last = len(pattern.tokens) - 1
+        for position, token in enumerate(pattern.tokens):
+            if token.kind == MANY and position == last:
+                self._closing = last
+            elif token.kind == MANY:
+                self._seen = set()
         self._pending: list[tuple[Level, int]] = [(root, 0)]
+        self._taken: list[Level] = []  # with all that is below them; visited before what is pending
 
     @property
     def finished(self) -> bool:
         """Whether there is nothing more to visit."""
-        return not self._pending
+        return not self._pending and not self._taken
 
     def go_on(self, steps: int) -> list[Message]:
         """Visit so many more levels, and return what was found there."""
         found: list[Message] = []
         expired: list[Message] = []
         pending = self._pending
+        taken = self._taken
+        seen = self._seen
         last = self.steps + steps
-        while pending and self.steps < last:
+        while (taken or pending) and self.steps < last:
             self.steps += 1
-            level, position = pending.pop()
-            mark = (id(level), position)
-            if mark in self._seen:
-                continue
-            self._seen.add(mark)
-            if position < len(self._tokens):
-                self._descend(level, position)
-                continue
+            if taken:
+                level = taken.pop()
+                if level.below:
+                    self._take_below(level)
+            else:
+                level, position = pending.pop()
+                if seen is not None:
+                    mark = (id(level), position)
+                    if mark in seen:
+                        continue
+                    seen.add(mark)
+                if position == self._closing and seen is None:
+                    self._take_below(level)
+                elif position < len(self._tokens):
+                    self._descend(level, position)
+                    continue
             message = level.message
             if message is not None:
-                (expired if 0.0 < message.expires_at <= self._now else found).append(message)
+                if 0.0 < message.expires_at <= self._now:
+                    expired.append(message)
+                else:
+                    found.append(message)
         for message in expired:
             self._retained.clear(message.address.key)
         return found
+
+    def _take_below(self, level: Level) -> None:
+        if self._hides_dollar and level is self._root:
+            visible = [below for word, below in level.below.items() if not word.startswith("$")]
+            visible.reverse()  # what is added last is visited first
+            self._taken.extend(visible)
+        else:
+            self._taken.extend(reversed(level.below.values()))
 
     def _descend(self, level: Level, position: int) -> None:
         pending = self._pending

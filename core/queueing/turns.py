@@ -4,45 +4,49 @@ A consumer that is not willing is left out, so that it costs nothing, until its 
 """
 
 from bisect import insort
-from collections import deque
 
 from core.queueing.consumer import Consumer
+from core.queueing.rota import Rota
 
 
 class Turns:
     """The consumers of one queue that it counts on, all of the same rank."""
 
     def __init__(self) -> None:
-        self._ring: deque[Consumer] = deque()
+        self._rota = Rota()
 
     def choose(self) -> Consumer | None:
         """Return who is next and willing; None when nobody is, and then nobody is left here."""
-        ring = self._ring
-        while ring:
-            consumer = ring[0]
+        consumer = self.peek()
+        if consumer is not None:
+            self._rota.turn()
+        return consumer
+
+    def peek(self) -> Consumer | None:
+        """Return whom `choose` would, without having served anybody."""
+        rota = self._rota
+        while (consumer := rota.first()) is not None:
             if consumer.willing():
-                if len(ring) > 1:
-                    ring.rotate(-1)
                 return consumer
             consumer.in_ring = False
-            ring.popleft()
+            rota.remove_first()
             wait_for_shared(consumer)
         return None
 
     def enter(self, consumer: Consumer) -> None:
         """Count on a consumer that is willing."""
         consumer.in_ring = True
-        self._ring.append(consumer)
+        self._rota.add(consumer)
 
     def leave(self, consumer: Consumer) -> None:
         """Count on a consumer no more."""
         if consumer.in_ring:
             consumer.in_ring = False
-            self._ring.remove(consumer)
+            self._rota.remove(consumer)
 
     def members(self) -> list[Consumer]:
         """Return whoever is counted on, the next one first."""
-        return list(self._ring)
+        return self._rota.members()
 
 
 class RankedTurns(Turns):
@@ -56,8 +60,11 @@ class RankedTurns(Turns):
             self.enter(consumer)
 
     def choose(self) -> Consumer | None:
+        return self._rings[self._order[0]].choose() if self.peek() is not None else None
+
+    def peek(self) -> Consumer | None:
         while self._order:
-            consumer = self._rings[self._order[0]].choose()
+            consumer = self._rings[self._order[0]].peek()
             if consumer is not None:
                 return consumer
             del self._rings[self._order.pop(0)]

@@ -12,6 +12,7 @@ from mypy_extensions import mypyc_attr
 
 from core.model.message import Message
 from core.routing.pattern import Pattern
+from core.routing.selector.selector import Selector
 from core.routing.sink import Sink, take_all
 from core.routing.trie import Trie
 
@@ -35,6 +36,10 @@ class Publishes:
         """Publish a copy of `message` to `target`; False when it was refused."""
         raise AssertionError("republish is the virtual host's")
 
+    def wanted_by_nobody(self) -> None:
+        """Count a message that no rule forwards, because of their selectors, and nobody else takes."""
+        raise AssertionError("wanted_by_nobody is the virtual host's")
+
     def forwarded_too_often(self) -> None:
         """Count a copy that was not made, because of the limits on what becomes of one publish."""
         raise AssertionError("forwarded_too_often is the virtual host's")
@@ -48,14 +53,31 @@ class Copies:
 
 
 class ForwardingRule:
-    """Forward what is aimed at `exchange` with a key that matches `pattern`; `keep` delivers the original too."""
+    """Forward what is aimed at `exchange` with a key that matches `pattern`; `keep` delivers the original too.
 
-    def __init__(self, name: str, exchange: str, pattern: Pattern, targets: list[ForwardTarget], *, keep: bool) -> None:
+    With a selector, it is about messages that match; any other goes where it would without the rule.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        exchange: str,
+        pattern: Pattern,
+        targets: list[ForwardTarget],
+        *,
+        keep: bool,
+        selector: Selector | None = None,
+    ) -> None:
         self.name = name
         self.exchange = exchange
         self.pattern = pattern
         self.targets = targets
         self.keep = keep
+        self.selector = selector
+
+    def wants(self, message: Message) -> bool:
+        """Tell whether the rule is about a message that reached it, and has not forwarded it before."""
+        return self.name not in message.forwarded_by and (self.selector is None or self.selector.matches(message))
 
 
 class ForwardingSink(Sink):
@@ -75,7 +97,9 @@ class ForwardingSink(Sink):
         hops = len(message.forwarded_by)
         if not hops:
             self._copies.made = 0
-        fresh = [rule for rule in self._rules if rule.name not in message.forwarded_by]
+        fresh = [rule for rule in self._rules if rule.wants(message)]
+        if not fresh and not hops and not self._originals:
+            self._host.wanted_by_nobody()
         if fresh and (hops >= HOPS_LIMIT or self._copies.made >= COPIES_LIMIT):
             self._host.forwarded_too_often()
             fresh = []  # the message stays where it is

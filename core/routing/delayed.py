@@ -2,7 +2,8 @@
 
 What waits can be listed and cancelled. It takes memory that no consumer can free, so there is room for so much of it
 (`core.routing.room`); a message that finds no room is refused. A message's time to live begins when it is due, as if it
-had been published then.
+had been published then. What is durable and waits in a durable exchange is told to a keeper, and told again when it goes: a
+message is passed on in the same turn, so that a store has it in one place or the other.
 """
 
 import heapq
@@ -59,6 +60,10 @@ class WaitingRoom(Sink):
     def admits(self, count: int, size_bytes: int) -> bool:
         return self._delayed.admits(size_bytes + count * (DELAYED_COST_BYTES + SAID_BYTES))
 
+    def lasts(self) -> bool:
+        """Tell whether durable messages outlive the process here."""
+        return False
+
     def pass_on(self, message: Message) -> None:
         """Route a message whose time has come."""
         raise AssertionError(f"the exchange of waiting room {self.name!r} does not say where messages go")
@@ -75,6 +80,7 @@ class Delayed:
         self.room = room
         self.size_bytes = message.size_bytes + DELAYED_COST_BYTES  # of memory
         self.ttl_s = FOR_EVER  # of life once it is due
+        self.kept = False  # whether the keeper was told of it
 
     @property
     def exchange(self) -> str:
@@ -97,6 +103,18 @@ class Delayed:
         return copy
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
+class DelayedKeeper:
+    """Has a store remember what waits."""
+
+    def delayed(self, delayed: Delayed) -> bool:
+        """Remember a message; False when there is nothing that remembers."""
+        return False
+
+    def delayed_no_longer(self, delayed: Delayed) -> None:
+        """Forget a message."""
+
+
 class DelayedMessages(Timed):
     """All that waits in one virtual host."""
 
@@ -108,6 +126,7 @@ class DelayedMessages(Timed):
         self._waiting: dict[int, Delayed] = {}
         self._heap: list[tuple[float, int]] = []  # when, and which: cancelled ones are still in it
         self._last_number = 0
+        self.keeper = DelayedKeeper()
 
     @property
     def count(self) -> int:
@@ -124,12 +143,28 @@ class DelayedMessages(Timed):
             return False
         if message.expires_at:
             delayed.ttl_s = max(0.0, message.expires_at - now)
-        self._waiting[delayed.id] = room.waiting[delayed.id] = delayed
+        if message.qos and room.lasts():
+            delayed.kept = self.keeper.delayed(delayed)
+        self._add(delayed)
+        return True
+
+    def restore(self, number: int, due: float, delay: int, ttl_s: float, message: Message, room: WaitingRoom) -> bool:
+        """Take back what the keeper has remembered; False when there is no room for it."""
+        self._last_number = max(self._last_number, number)
+        delayed = Delayed(number, due, delay, message, room)
+        if not self._room.hold_kept(delayed.size_bytes):
+            return False
+        delayed.ttl_s = ttl_s
+        delayed.kept = True
+        self._add(delayed)
+        return True
+
+    def _add(self, delayed: Delayed) -> None:
+        self._waiting[delayed.id] = delayed.room.waiting[delayed.id] = delayed
         heapq.heappush(self._heap, (delayed.due, delayed.id))
         if delayed.due < self.deadline:
             self.deadline = delayed.due
             self._timers.watch(self)
-        return True
 
     def admits(self, size: int) -> bool:
         """Tell whether messages that take `size` bytes of memory would all be kept."""
@@ -181,6 +216,8 @@ class DelayedMessages(Timed):
         del self._waiting[delayed.id]
         del delayed.room.waiting[delayed.id]
         self._room.release_kept(delayed.size_bytes)
+        if delayed.kept:
+            self.keeper.delayed_no_longer(delayed)
 
     def _tidy(self) -> None:
         if len(self._heap) > 2 * len(self._waiting) + STALE_LIMIT:

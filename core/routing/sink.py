@@ -25,6 +25,10 @@ class Sink:
         """Tell whether so many messages, of so many bytes together, would all be taken now."""
         return True
 
+    def stored_note(self) -> bytes:
+        """Return what a store must keep of this sink with an entry that came in by it (`Entry.via`)."""
+        return b""
+
     def failed(self, error: Exception) -> None:
         """Learn that `take` raised: a bug, which costs this sink's connection and not the publisher's."""
         raise error

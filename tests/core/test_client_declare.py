@@ -7,7 +7,7 @@ from core.client import Client
 from core.model.errors import Denied, InUse, Invalid, Locked, Mismatch, NotFound, Unsupported
 from core.model.properties import Headers
 from core.queueing.credit import UNLIMITED
-from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH
+from core.queueing.stock import DROP_HEAD, REJECT_PUBLISH
 from tests.core.parts import Holder, a_broker, a_client, publish
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from core.model.errors import Denied, ExclusiveUse, NotFound
 from core.model.message import plain_message
-from core.queueing.queue import REJECT_PUBLISH
+from core.queueing.stock import REJECT_PUBLISH
 from core.routing.pattern import MANY_WORDS, Pattern
 from tests.core.parts import Holder, Outcomes, Recorder, a_broker, a_client, a_message, publish, run
 
@@ -88,7 +88,7 @@ def test_a_consumer_gets_what_comes_and_the_queue_counts_it() -> None:
     run(broker)
     publish(client, "", "q", b"2")
     assert consumer.bodies == [b"1"]
-    assert (queue.ready_count, queue.unsettled_count, queue.consumers) == (1, 1, [consumer])
+    assert (queue.ready_count, queue.unsettled_count, list(queue.consumers)) == (1, 1, [consumer])
     assert broker.counters.delivered == 1
 
 
@@ -106,7 +106,7 @@ def test_an_exclusive_consumer_is_alone() -> None:
             client.consume("q", first, exclusive=exclusive)
     client.cancel(queue, second)
     client.consume("q", first)
-    assert queue.consumers == [first]
+    assert list(queue.consumers) == [first]
 
 
 def test_a_fetched_entry_is_lent_to_nobody_in_particular() -> None:

@@ -148,6 +148,35 @@ def test_what_means_nothing_may_differ(current: Headers, received: Headers) -> N
     assert client.declare_queue("v", arguments=current) is client.declare_queue("v", arguments=received)
 
 
+BOTH_TYPES: Final[Headers] = {
+    "x-expires": 100_000,
+    "x-message-ttl": 5_000,
+    "x-dead-letter-exchange": "",
+    "x-dead-letter-routing-key": "k",
+    "x-max-length": 5,
+    "x-max-length-bytes": 500,
+    "x-overflow": "drop-head",
+    "x-single-active-consumer": True,
+}
+IN_ORDER: Final = {
+    "classic": "x-expires x-message-ttl x-dead-letter-exchange x-dead-letter-routing-key x-max-length "
+    "x-max-length-bytes x-overflow x-single-active-consumer",
+    "quorum": "x-dead-letter-exchange x-dead-letter-routing-key x-expires x-max-length x-max-length-bytes "
+    "x-overflow x-single-active-consumer x-message-ttl",
+}
+
+
+@pytest.mark.parametrize(("kind", "order"), IN_ORDER.items(), ids=IN_ORDER)
+def test_of_several_differences_the_one_that_rabbitmq_compares_first_is_named(kind: str, order: str) -> None:
+    client = a_client()
+    client.declare_queue("v", durable=True, arguments={"x-queue-type": kind})
+    left = {"x-queue-type": kind, **BOTH_TYPES}
+    for name in order.split():
+        with pytest.raises(Mismatch, match=f"inequivalent arg '{name}'"):
+            client.declare_queue("v", durable=True, arguments=left)
+        del left[name]
+
+
 def test_dead_lettering_needs_the_right_to_read_here_and_to_write_there() -> None:
     arguments: Headers = {"x-dead-letter-exchange": "dlx"}
     broker = a_broker()

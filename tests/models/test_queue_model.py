@@ -1,130 +1,31 @@
-"""Two queues, their consumers and a clock, against lists: order, counts, credit, expiry, limits, priorities, dead letters.
+"""Two queues, their consumers and a clock, against lists: order, counts, credit, expiry, limits, priorities, dead letters,
+selectors, and entries that come back later.
 
 The model is a list of what is ready in each queue and a list of what is lent. It does not choose consumers: it checks
-that whoever was chosen was willing and of the highest rank, that the entry was the one in front, and that after a batch
-nobody who is willing was left without an entry that is there. A third queue collects dead letters; after each step it is
-emptied and compared with what the model gave up, and some of what was in it is published again.
+that whoever was chosen was willing and of the highest rank, that the entry was the first that it wanted, and that after a
+batch nobody who is willing was left without an entry that is there. A third queue collects dead letters; after each step it
+is emptied and compared with what the model gave up, and some of what was in it is published again.
 """
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from core.model.message import Message
-from core.model.names import DEFAULT_VHOST
 from core.model.properties import Headers, Properties, Stated
-from core.queueing.consumer import Consumer
-from core.queueing.credit import UNLIMITED, Credit
-from core.queueing.entry import Entry
-from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX
+from core.queueing.credit import UNLIMITED
+from core.queueing.deferred import REQUEUE_DELAY_LIMIT_S
+from core.queueing.selecting import PLACE_COST_BYTES
+from core.queueing.stock import DROP_HEAD, REJECT_PUBLISH, REJECT_PUBLISH_DLX
 from core.queueing.transaction import ACCEPT, DISCARD, REQUEUE, settle
 from core.timers import NEVER
-from tests.core.parts import a_broker
-from tests.models.queue_lines import ADDRESS, ARGUMENTS, DEAD, Item, Line, checked
+from tests.models.queue_knowledge import QueueKnowledge, Watched
+from tests.models.queue_lines import ADDRESS, ARGUMENTS, WISHES, Item, Line, checked
+
+LATER = 3  # an outcome beside those of `settle`
 
 
-class Watched(Consumer):
-    """A consumer that shows each delivery to the model."""
-
-    def __init__(self, model: "QueueModel", line: Line, credit: int, *, settles: bool, shared: Credit | None) -> None:
-        super().__init__(credit=credit, settles=settles, shared=shared)
-        self.model = model
-        self.line = line
-        self.limit = credit
-
-    def deliver(self, entry: Entry) -> None:
-        self.model.delivered(self, entry)
-
-
-class QueueModel(RuleBasedStateMachine):
-    def __init__(self) -> None:
-        super().__init__()
-        self.broker = a_broker()
-        self.vhost = self.broker.vhosts[DEFAULT_VHOST]
-        self.surroundings = self.broker.surroundings
-        self.clock = self.surroundings.clock
-        self.clock.now = 100.0
-        self.shared = Credit(2)
-        self.lines = [Line(self.vhost.add_queue(f"q{number}")) for number in range(2)]
-        self.dead = self.vhost.add_queue(DEAD)
-        self.letters: list[Message] = []  # that were taken out of the queue of the dead
-        self.lent: list[tuple[Item, Entry, Line, Watched | None]] = []
-        self.dropped: dict[str, int] = {}
-        self.buried: dict[str, int] = {}
-        self.numbers = 0
-        self.failures: list[str] = []
-
-    # What the model knows
-
-    def expired(self, item: Item) -> bool:
-        return 0.0 < item.expires_at <= self.clock.now
-
-    def give_up(self, line: Line, item: Item, reason: str) -> None:
-        counts = self.buried if line.buries else self.dropped
-        counts[reason] = counts.get(reason, 0) + 1
-        if line.buries:
-            line.dead.append((item.number, reason))
-
-    def drop_heads(self, line: Line) -> None:
-        while len(line.ready) > line.limit_entries or line.ready_bytes > line.limit_bytes:
-            self.give_up(line, line.ready.pop(0), "maxlen")
-
-    def held_by(self, consumer: Watched) -> int:
-        return sum(holder is consumer for *_, holder in self.lent)
-
-    def shared_held(self) -> int:
-        return sum(holder is not None and holder.shared is self.shared for *_, holder in self.lent)
-
-    def willing(self, consumer: Watched) -> bool:
-        if consumer.suspended or self.held_by(consumer) >= consumer.limit:
-            return False
-        return consumer.shared is None or self.shared_held() < self.shared.limit
-
-    def give(self, line: Line, entry: Entry, *, fresh: bool) -> Item:
-        """Take the entry in front out of the model; what has expired before it must go uncounted no longer."""
-        number = int(entry.message.body[:8])
-        while line.ready[0].number != number:
-            item = line.ready.pop(0)
-            assert self.expired(item), f"{number} was given before {item.number}"
-            self.give_up(line, item, "expired")
-        item = line.ready.pop(0)
-        assert fresh or not self.expired(item), f"{number} was given although it had expired"
-        item.attempts += 1
-        assert entry.attempts == item.attempts
-        assert entry.redelivered == item.returned
-        assert entry.queue is line.queue
-        return item
-
-    def delivered(self, consumer: Watched, entry: Entry) -> None:
-        try:
-            line = consumer.line
-            assert consumer in line.consumers, "a consumer that has left got an entry"
-            assert self.willing(consumer), "a consumer without credit got an entry"
-            if line.single:
-                assert consumer is self.active(line), "a consumer that has to wait got an entry"
-            else:
-                better = [other for other in line.consumers if other.priority > consumer.priority]
-                assert not any(self.willing(other) for other in better), "a better consumer was passed over"
-            item = self.give(line, entry, fresh=self.publishing)
-            if consumer.settles:
-                self.lent.append((item, entry, line, consumer))
-        except AssertionError as failure:  # the queue takes what `deliver` raises for the consumer's fault
-            self.failures.append(str(failure))
-
-    publishing = False
-
-    def active(self, line: Line) -> "Watched | None":
-        active = line.active
-        if active not in line.consumers:
-            active = line.active = max(line.consumers, key=lambda each: each.priority, default=None)
-        return active
-
-    def ready_to_take(self, line: Line) -> bool:
-        if line.single:
-            active = self.active(line)
-            return active is not None and self.willing(active)
-        return any(self.willing(consumer) for consumer in line.consumers)
-
+class QueueModel(QueueKnowledge):
     # What clients do
 
     @initialize(first=ARGUMENTS, second=ARGUMENTS)
@@ -134,7 +35,7 @@ class QueueModel(RuleBasedStateMachine):
 
     def renew(self, index: int, arguments: Headers) -> None:
         line = self.lines[index]
-        assert self.vhost.remove_queue(line.queue) == len(line.ready)
+        assert self.vhost.remove_queue(line.queue) == len(line.ready) + len(line.deferred)
         assert all(consumer.lender is None for consumer in line.consumers)
         self.lines[index] = Line(self.vhost.add_queue(f"q{index}", checked(arguments)))
 
@@ -142,18 +43,27 @@ class QueueModel(RuleBasedStateMachine):
     def start_with_consumers(self, limits: list[int], kind: bool) -> None:
         for number, credit in enumerate(limits):
             if credit:
-                self.subscribe(number % 2, credit, "shares" if kind else "settles", suspended=False, priority=0)
+                self.subscribe(number % 2, credit, "shares" if kind else "settles", False, 0, "")
 
     @rule(
         index=st.integers(0, 1),
         sizes=st.lists(st.sampled_from([8, 20, 40]), min_size=1, max_size=4),
         life=st.sampled_from([None, None, 0.0, 1.0, 5.0]),
         priority=st.sampled_from([None, 0, 1, 2, 200, 255]),
+        keys=st.lists(st.sampled_from([None, "a", "b", "c"]), min_size=4, max_size=4),
         last=st.booleans(),
     )
-    def publish(self, index: int, sizes: list[int], life: float | None, priority: int | None, last: bool) -> None:
-        for size in sizes:
-            said = Properties()
+    def publish(
+        self,
+        index: int,
+        sizes: list[int],
+        life: float | None,
+        priority: int | None,
+        keys: list[str | None],
+        last: bool,
+    ) -> None:
+        for size, key in zip(sizes, keys, strict=False):
+            said = Properties({"key": key} if key is not None else {})
             said.priority = priority
             self.publish_one(self.lines[index], size, life, said)
         self.end(last)
@@ -172,19 +82,29 @@ class QueueModel(RuleBasedStateMachine):
         item = Item(self.numbers, message, min(said.priority or 0, line.highest))
         if line.ttl_s is not None:
             item.expires_at = min(item.expires_at or NEVER, self.clock.now + line.ttl_s)
-        direct = not line.ready and self.ready_to_take(line)
         full = len(line.ready) + 1 > line.limit_entries or line.ready_bytes + size > line.limit_bytes
-        refused = not direct and full and line.queue.overflow != DROP_HEAD
+        direct = self.taken_at_once(line, item.key)
+        if direct:
+            line.file(item)
+            self.publishing = True
+            accepted = line.queue.take(message)
+            self.publishing = False
+            if item not in line.ready:
+                assert accepted
+                return
+            line.ready.remove(item)
+            assert line.selects, "a willing consumer had to wait for an entry"  # a search may come first, in a batch
+            assert not accepted or line.queue in self.surroundings.woken
+        refused = full and line.queue.overflow != DROP_HEAD
         if not refused:
             line.file(item)
         elif line.buries and line.queue.overflow == REJECT_PUBLISH_DLX:
             self.give_up(line, item, "maxlen")
-        if not direct and line.queue.overflow == DROP_HEAD:
+        if line.queue.overflow == DROP_HEAD:
             self.drop_heads(line)
-        self.publishing = direct
-        assert line.queue.take(message) == (not refused)
-        self.publishing = False
-        assert not direct or not line.ready, "a willing consumer had to wait for an entry of an empty queue"
+        if not direct:
+            accepted = line.queue.take(message)
+        assert accepted == (not refused)
 
     @rule(
         index=st.integers(0, 1),
@@ -192,8 +112,9 @@ class QueueModel(RuleBasedStateMachine):
         kind=st.sampled_from(["settles", "shares", "shares", "settles not"]),
         suspended=st.sampled_from([False, False, True]),
         priority=st.sampled_from([0, 0, 0, 5, -5]),
+        wish=st.sampled_from(["", "", *WISHES]),
     )
-    def subscribe(self, index: int, credit: int, kind: str, suspended: bool, priority: int) -> None:
+    def subscribe(self, index: int, credit: int, kind: str, suspended: bool, priority: int, wish: str) -> None:
         line = self.lines[index]
         settles, shared = kind != "settles not", kind == "shares"
         if not settles:
@@ -201,6 +122,7 @@ class QueueModel(RuleBasedStateMachine):
         consumer = Watched(self, line, credit, settles=settles, shared=self.shared if shared else None)
         consumer.suspended = suspended
         consumer.priority = priority
+        consumer.wish_for(wish)
         line.consumers.append(consumer)
         self.active(line)  # whoever comes later, with whatever priority, waits
         line.queue.add(consumer)
@@ -220,25 +142,33 @@ class QueueModel(RuleBasedStateMachine):
         self.end(last)
 
     @rule(
-        data=st.data(), outcome=st.sampled_from([ACCEPT, REQUEUE, DISCARD]), count=st.integers(1, 3), last=st.booleans()
+        data=st.data(),
+        outcome=st.sampled_from([ACCEPT, REQUEUE, DISCARD, LATER]),
+        count=st.integers(1, 3),
+        delay_s=st.sampled_from([0.0, 0.5, 2.0, 1e9]),
+        last=st.booleans(),
     )
     @precondition(lambda self: self.lent)
-    def settle(self, data: st.DataObject, outcome: int, count: int, last: bool) -> None:
+    def settle(self, data: st.DataObject, outcome: int, count: int, delay_s: float, last: bool) -> None:
         for _ in range(min(count, len(self.lent))):
             item, entry, line, _holder = self.lent.pop(data.draw(st.integers(0, len(self.lent) - 1)))
             if outcome == DISCARD:
                 self.discarded(line, item)
-            elif outcome == REQUEUE and not line.queue.deleted:
+            elif outcome != ACCEPT and not line.queue.deleted:
                 if item.attempts > line.delivery_limit:
                     self.give_up(line, item, "delivery_limit")
+                elif outcome == LATER and delay_s:
+                    back_at = self.clock.now + min(delay_s, REQUEUE_DELAY_LIMIT_S)
+                    line.deferred.append((min(back_at, item.expires_at or NEVER), item))
                 else:
-                    item.returned = True
-                    line.file(item)
-                    if line.queue.overflow == DROP_HEAD:
-                        self.drop_heads(line)
-            settle(entry, outcome)
+                    self.put_back(line, item)
+            if outcome == LATER:
+                entry.queue.requeue_later(entry, delay_s)
+            else:
+                settle(entry, outcome)
             for again in (ACCEPT, REQUEUE, DISCARD):
                 settle(entry, again)  # what is settled is settled
+            entry.queue.requeue_later(entry, 1.0)
         self.end(last)
 
     def discarded(self, line: Line, item: Item) -> None:
@@ -257,7 +187,7 @@ class QueueModel(RuleBasedStateMachine):
                 self.give_up(line, item, "expired")
             line.ready.clear()
         else:
-            self.lent.append((self.give(line, entry, fresh=False), entry, line, None))
+            self.lent.append((self.give_head(line, entry), entry, line, None))
         self.follow_expiry()
 
     @rule(index=st.integers(0, 1), whole=st.booleans(), arguments=ARGUMENTS)
@@ -267,8 +197,9 @@ class QueueModel(RuleBasedStateMachine):
         if whole:
             self.renew(index, arguments)
         else:
-            assert line.queue.purge() == len(line.ready)
+            assert line.queue.purge() == len(line.ready) + len(line.deferred)
             line.ready.clear()
+            line.deferred.clear()
 
     @rule(
         index=st.integers(0, 1),
@@ -297,15 +228,9 @@ class QueueModel(RuleBasedStateMachine):
         for timed in self.surroundings.timers.due():
             timed.timeout()
             self.surroundings.timers.watch(timed)
-        self.follow_expiry()
-
-    def follow_expiry(self) -> None:
-        """Drop from the model what the queues have dropped from their heads, which must have expired."""
-        for line in self.lines:
-            while len(line.ready) > line.queue.ready_count:
-                item = line.ready.pop(0)
-                assert self.expired(item), "an entry that had not expired was dropped"
-                self.give_up(line, item, "expired")
+            self.follow_return()
+            self.follow_expiry()
+        assert not any(back_at <= self.clock.now for line in self.lines for back_at, _ in line.deferred)
 
     def end(self, last: bool) -> None:
         if last:
@@ -317,10 +242,12 @@ class QueueModel(RuleBasedStateMachine):
             woken, self.surroundings.woken = self.surroundings.woken, []
             for queue in woken:
                 queue.run()
+        assert not self.failures
         self.follow_expiry()
         for line in self.lines:
-            if self.ready_to_take(line):
-                assert not line.ready, "an entry and a willing consumer did not meet"
+            for taker in self.takers(line):
+                met = not any(taker.wants(item.key) for item in line.ready)
+                assert met, "an entry and a willing consumer did not meet"
 
     # What must hold after each
 
@@ -348,7 +275,11 @@ class QueueModel(RuleBasedStateMachine):
             self.letters.append(message)
         del self.letters[:-5]
         for line in self.lines:
-            assert found.pop(line.queue.name, []) == line.dead
+            letters = found.pop(line.queue.name, [])
+            if line.selects:  # in the order of their consumers' turns
+                assert sorted(letters) == sorted(line.dead)
+            else:
+                assert letters == line.dead
             line.dead.clear()
         assert not found
 
@@ -357,6 +288,7 @@ class QueueModel(RuleBasedStateMachine):
         for line in self.lines:
             assert line.queue.ready_count == len(line.ready)
             assert line.queue.ready_bytes == line.ready_bytes
+            assert line.queue.deferred_count == len(line.deferred)
             assert line.queue.unsettled_count == sum(at is line for _, _, at, _ in self.lent)
         assert self.surroundings.counters.dropped == self.dropped
         assert self.surroundings.counters.dead_lettered == self.buried
@@ -364,7 +296,11 @@ class QueueModel(RuleBasedStateMachine):
     @invariant()
     def memory_agrees(self) -> None:
         held = sum(line.memory for line in self.lines) + sum(item.cost for item, *_ in self.lent)
-        assert self.surroundings.usage.held_bytes == held
+        places, rest = divmod(self.surroundings.usage.held_bytes - held, PLACE_COST_BYTES)
+        assert not rest, "memory is held by something else than lines of places"
+        assert 0 <= places <= sum(line.places_limit for line in self.lines)
+        kept = sum(item.cost for line in self.lines for _, item in line.deferred)
+        assert self.surroundings.usage.kept_bytes == kept
 
     @invariant()
     def credit_agrees(self) -> None:

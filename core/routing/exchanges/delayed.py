@@ -35,8 +35,8 @@ class DelayedExchange(Exchange):
             raise Invalid(f"Invalid argument, '{DELAYED_TYPE}' must be an existing exchange type")
         self._inner = make(name, site, arguments)
         self._inner.bindings = self.bindings
-        self._room = ExchangeRoom(self, site)
-        self._wait = [Binding(self._room, "", {})]
+        self.room = ExchangeRoom(self, site)
+        self._wait = [Binding(self.room, "", {})]
 
     def select(self, collector: Collector) -> list[Binding]:
         collector.by_message = True
@@ -57,7 +57,7 @@ class DelayedExchange(Exchange):
     def ended(self) -> None:
         super().ended()
         self._inner.ended()
-        self._site.delayed.drop(self._room)
+        self._site.delayed.drop(self.room)
 
 
 class ExchangeRoom(WaitingRoom):
@@ -67,6 +67,9 @@ class ExchangeRoom(WaitingRoom):
         super().__init__(exchange.name, site.delayed)
         self._exchange = exchange
         self._counters = site.counters
+
+    def lasts(self) -> bool:
+        return self._exchange.durable
 
     def pass_on(self, message: Message) -> None:
         walk = self._exchange.walk(list(dict.fromkeys((message.address.key, *message.also_to))), message)

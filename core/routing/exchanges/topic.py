@@ -6,6 +6,7 @@ bindings here, with the pattern that their protocol parsed.
 
 from typing import ClassVar
 
+from core.model.names import TOPIC_SPACE, is_status
 from core.model.properties import Headers
 from core.routing.binding import Binding
 from core.routing.exchange import Exchange
@@ -28,10 +29,17 @@ class TopicExchange(Exchange):
         found: list[Binding] = []
         visits = self._trie.visits
         for key in collector.keys:
-            for binding in self._trie.match(key):
-                assert isinstance(binding, Binding)
-                found.append(binding)
+            if self.name != TOPIC_SPACE or not is_status(key):  # whichever way a message with such a key has come here
+                found.extend(self.matching(key))
         collector.steps += self._trie.visits - visits
+        return found
+
+    def matching(self, key: str) -> list[Binding]:
+        """Return the bindings that a key matches, also one that only the broker publishes with."""
+        found: list[Binding] = []
+        for binding in self._trie.match(key):
+            assert isinstance(binding, Binding)
+            found.append(binding)
         return found
 
     def added(self, binding: Binding) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from core.model.message import Address, plain_message
 from core.queueing.entry import Entry
-from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, Queue
+from core.queueing.queue import Queue
+from core.queueing.stock import DROP_HEAD, REJECT_PUBLISH
 from core.queueing.surroundings import Surroundings
 from core.queueing.usage import ENTRY_COST_BYTES
 from core.timers import Clock

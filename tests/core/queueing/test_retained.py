@@ -47,6 +47,10 @@ def test_retained_messages_are_what_a_dictionary_would_hold(
         found = store.matching(pattern, now=0.0)
         assert topics(found) == sorted(topic for topic in model if naive_topic_match(pattern, topic))
         assert all(message is model[message.address.key] for message in found)
+        walk, parts = store.walk(pattern, 0.0), []
+        while not walk.finished:
+            parts += walk.go_on(1)
+        assert parts == found
     for topic in list(model):
         store.clear(topic)
     assert (store.count, store.bytes) == (0, 0)

@@ -6,7 +6,7 @@ from core.client import Client
 from core.model.errors import Limit
 from core.model.message import plain_message
 from core.queueing.credit import Credit
-from core.queueing.queue import REJECT_PUBLISH
+from core.queueing.stock import REJECT_PUBLISH
 from core.queueing.transaction import ACCEPT, BYTES_LIMIT, DISCARD, OPERATIONS_LIMIT, REQUEUE, Transaction
 from tests.core.parts import Holder, a_broker, a_client, run
 

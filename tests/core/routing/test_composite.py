@@ -5,7 +5,7 @@ import itertools
 from core.broker import Broker
 from core.client import Client
 from core.model.message import Message, plain_message
-from core.queueing.queue import REJECT_PUBLISH
+from core.queueing.stock import REJECT_PUBLISH
 from core.routing.composite import COPIES_LIMIT, HOPS_LIMIT, ForwardingRule, ForwardTarget
 from core.routing.pattern import parse_binding_key
 from tests.core.parts import Outcomes, a_broker, a_client, publish

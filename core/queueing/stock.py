@@ -1,0 +1,113 @@
+"""What a queue keeps: the entries that wait, within its limits and until their time is over, and where they are in the store.
+
+What leaves for good is forgotten by the store too. What is given up may come to life again as a dead letter, in any queue and at
+once: whoever gives up looks anew at what there is.
+"""
+
+from typing import Final
+
+from core.queueing.backlog import Backlog
+from core.queueing.credit import UNLIMITED
+from core.queueing.dead_letters import DeadLettering
+from core.queueing.death import EXPIRED, MAXLEN
+from core.queueing.deferred import Deferred
+from core.queueing.entry import Entry, Lender
+from core.queueing.expiry import HeadExpiry
+from core.queueing.surroundings import Surroundings
+from core.timers import NEVER
+
+DROP_HEAD: Final = 0
+REJECT_PUBLISH: Final = 1
+REJECT_PUBLISH_DLX: Final = 2  # and what is refused becomes a dead letter
+
+
+class Stock(Lender):
+    """The entries of a queue. Limits count ready entries, not those that are lent."""
+
+    def __init__(self, name: str, surroundings: Surroundings) -> None:
+        super().__init__(name)
+        self.deleted = False
+        # What the arguments ask for (see `core.queueing.plan`):
+        self.limit_entries = UNLIMITED
+        self.limit_bytes = UNLIMITED
+        self.overflow = DROP_HEAD
+        self.ttl_s = NEVER  # of each entry
+        self.dead_lettering: DeadLettering | None = None
+        self.backlog = Backlog(surroundings.usage)
+        self._surroundings = surroundings
+        self._deferred: Deferred | None = None  # made for the first entry that comes back later
+        self._expiry: HeadExpiry | None = None  # made for the first entry that can expire
+
+    @property
+    def ready_count(self) -> int:
+        """Entries that wait for a consumer."""
+        return self.backlog.count
+
+    @property
+    def deferred_count(self) -> int:
+        """Entries that are neither ready nor lent: they come back later."""
+        return self._deferred.count if self._deferred is not None else 0
+
+    @property
+    def ready_bytes(self) -> int:
+        """Bytes of bodies of entries that wait."""
+        return self.backlog.bytes
+
+    def _shorten(self, entry: Entry) -> None:
+        expires_at = self._surroundings.clock.now + self.ttl_s
+        if entry.expires_at == 0.0 or expires_at < entry.expires_at:
+            entry.expires_at = expires_at
+
+    def _watch(self, expires_at: float) -> None:
+        if self._expiry is None:
+            self._expiry = HeadExpiry(self, self._surroundings.timers)
+        self._expiry.watch(expires_at)
+
+    def _drop_heads(self) -> None:
+        backlog = self.backlog
+        while backlog.count > self.limit_entries or backlog.bytes > self.limit_bytes:
+            self._give_up(backlog.take(), MAXLEN)
+        if self._expiry is not None:
+            self._expiry.watch_head()
+
+    def _left(self, entry: Entry) -> None:
+        """Have the store forget what has left for good."""
+        if entry.row:
+            self._surroundings.journal.remove(entry)
+
+    def _give_up(self, entry: Entry, reason: str) -> None:
+        where = self.dead_lettering
+        if where is None:
+            self._left(entry)
+            self._surroundings.counters.drop(reason)
+        else:
+            self._bury(where, entry, reason)
+
+    def _bury(self, where: DeadLettering, entry: Entry, reason: str) -> None:
+        self._left(entry)
+        self._surroundings.counters.bury(reason)
+        self._surroundings.dead_letters.send(where, entry.message, reason)
+
+    def expire(self, entry: Entry) -> None:
+        """Give up an entry, taken out already, whose time is over."""
+        self._give_up(entry, EXPIRED)
+
+    def _expired(self, entry: Entry) -> bool:
+        expires_at = entry.expires_at
+        return expires_at != 0.0 and expires_at <= self._surroundings.clock.now
+
+    def kept_entries(self) -> list[Entry]:
+        """Return what is ready or comes back later, in no order."""
+        entries = self.backlog.entries()
+        return entries if self._deferred is None else [*entries, *self._deferred.entries()]
+
+    def _empty(self) -> int:
+        """Remove what is ready or comes back later, and return how much."""
+        count = self.backlog.count
+        if self.shelf is not None:
+            for entry in self.kept_entries():
+                self._left(entry)
+        self.backlog.clear()
+        if self._deferred is not None:
+            count += self._deferred.clear()
+        return count
