@@ -6,25 +6,41 @@ order of sending; both together are the order of what is sent again [MQTT-4.6.0-
 
 The window is the client's Receive Maximum: no more is unacknowledged on one connection, also of what is sent again
 [MQTT-3.3.4-9]. What does not fit waits under its packet id, before all that is new.
+
+Some subscriptions are fed by queues that others consume too (`QueueFed`). Their entries go through the same packet ids,
+and from the first such subscription on the window is a `Credit` that all consumers of the session share.
+
+Where the session outlives the process, `Lasting` is told which packet ids are in use. A PUBLISH of QoS 2 is held back until that
+is on stable storage.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from core.model.errors import Limit
 from core.model.message import FOR_MQTT, Message
 from core.queueing.consumer import Consumer
+from core.queueing.credit import UNLIMITED, Credit
 from core.queueing.entry import Entry
 from core.queueing.queue import Queue
 from core.queueing.surroundings import Surroundings
-from protocols.connection import COPY_LIMIT_BYTES, Connection
+from core.store.shelf import Shelf
+from core.store.stating import Kept, Line
+from protocols.connection import COPY_LIMIT_BYTES
 from protocols.mqtt.dialect import Dialect, dialect_of
 from protocols.mqtt.errors import FAILURE, Forbidden
 from protocols.mqtt.frames import DUP
-from protocols.mqtt.subscription import Grant
+from protocols.mqtt.lasting import PAGE_BITS, PAGE_IDS, RELEASED, UNDER_WAY, Lasting
+from protocols.mqtt.queue_fed import QueueFed
+from protocols.mqtt.subscription import Grant, noted
+
+if TYPE_CHECKING:
+    from protocols.mqtt.stream import PacketStream
 
 IN_FLIGHT_LIMIT: Final = 1_024  # unacknowledged messages, whatever more the client says that it can take
 QUEUE_LIMIT_ENTRIES: Final = 100_000  # that wait in one session
 QUEUE_LIMIT_BYTES: Final = 256 << 20  # of bodies that wait in one session
 LAST_PACKET_ID: Final = 65_535
+FEEDS_LIMIT: Final = 1_000  # subscriptions of one session that queues feed: each settlement may have all of them look
 
 
 class Deliveries(Consumer):
@@ -33,7 +49,7 @@ class Deliveries(Consumer):
     def __init__(self, name: str, surroundings: Surroundings) -> None:
         super().__init__(credit=IN_FLIGHT_LIMIT)
         self.name = name
-        self.connection: Connection | None = None
+        self.connection: PacketStream | None = None
         self.counters = surroundings.counters
         self.dialect = dialect_of(self.counters)
         self.shares = FOR_MQTT  # the dialect's, one step nearer
@@ -46,6 +62,10 @@ class Deliveries(Consumer):
         self._released: dict[int, Entry] = {}  # by packet id: PUBREL without PUBCOMP
         self._unsent: dict[int, None] = {}  # packet ids of `_sent` that this connection has not seen yet, in order
         self._last_packet_id = 0
+        self._feeds: dict[QueueFed, None] = {}
+        self.lasting: Lasting | None = None  # where the session outlives the process
+        self._was_in_flight: dict[int, Kept] = {}  # by row, while entries come back from the store
+        self._grants: dict[bytes, Grant] = {}  # of those, by note
 
     @property
     def full(self) -> bool:
@@ -53,17 +73,29 @@ class Deliveries(Consumer):
         queue = self._queue
         return queue is not None and queue.ready_count >= QUEUE_LIMIT_ENTRIES
 
+    @property
+    def held_count(self) -> int:
+        """How many messages the session's own queue keeps, waiting or sent."""
+        queue = self._queue
+        return 0 if queue is None else queue.ready_count + queue.unsettled_count
+
     # To the client
 
     def keep(self, message: Message, grant: Grant) -> bool:
         """Take a message of QoS 1 or 2 until the client has it; its key must be sayable as a topic."""
         queue = self._queue
         if queue is None:
-            queue = self._queue = Queue(self.name, self._surroundings)
-            queue.limit_entries = QUEUE_LIMIT_ENTRIES
-            queue.limit_bytes = QUEUE_LIMIT_BYTES
-            queue.add(self)
+            queue = self._begin_queue()
+            if self.lasting is not None:
+                queue.shelf = self.lasting.new_shelf()
         return queue.put(message, grant)
+
+    def _begin_queue(self) -> Queue:
+        queue = self._queue = Queue(self.name, self._surroundings)
+        queue.limit_entries = QUEUE_LIMIT_ENTRIES
+        queue.limit_bytes = QUEUE_LIMIT_BYTES
+        queue.add(self)
+        return queue
 
     def deliver(self, entry: Entry) -> None:
         packet_id = self._last_packet_id
@@ -73,7 +105,21 @@ class Deliveries(Consumer):
                 break
         self._last_packet_id = packet_id
         self._sent[packet_id] = entry
-        self._write(entry, packet_id, 0)
+        lasting = self.lasting
+        if lasting is None:
+            self._write(entry, packet_id, 0)
+        else:
+            lasting.sent(packet_id)
+            self._write(entry, packet_id, self._hold_back(entry))
+
+    def _hold_back(self, entry: Entry) -> int:
+        """Have QoS 2 wait for its packet id; return the flag of what an earlier process may have sent [MQTT-3.3.1-1]."""
+        if delivered_qos(entry) == 2:
+            connection = self.connection
+            assert connection is not None
+            connection.outlet.hold()
+            return 0  # what was sent is known
+        return DUP if entry.redelivered and entry.queue is self._queue else 0
 
     def failed(self, error: Exception) -> None:
         connection = self.connection
@@ -87,10 +133,13 @@ class Deliveries(Consumer):
         message = entry.message
         grant = entry.via
         assert isinstance(grant, Grant)
-        header = self.dialect.header(message, grant, min(message.qos, grant.qos), dup, packet_id)
+        header = self.dialect.header(message, grant, grant.qos_of(message), dup, packet_id)
         if not header:  # goes on as if it had been sent and acknowledged [MQTT-3.1.2-25]
             del self._sent[packet_id]
-            entry.queue.accept(entry)
+            if isinstance(grant, QueueFed):
+                grant.unsendable(entry)
+            else:
+                entry.queue.accept(entry)
             return
         body = message.body
         if len(body) <= COPY_LIMIT_BYTES:
@@ -98,6 +147,7 @@ class Deliveries(Consumer):
         else:
             connection.write(header)
             connection.write(body)
+            connection.traffic.sent_packets -= 1  # two pieces of one
 
     def _send_again(self) -> None:
         """Send what an earlier connection may have sent, as far as the window has room."""
@@ -133,6 +183,8 @@ class Deliveries(Consumer):
             if code < FAILURE:
                 self._released[packet_id] = entry
                 self._unsent.pop(packet_id, None)
+                if self.lasting is not None:
+                    self.lasting.released(packet_id)
             else:
                 self._settle(packet_id, entry, code)
         return code < FAILURE
@@ -150,22 +202,125 @@ class Deliveries(Consumer):
             entry.queue.accept(entry)
         else:
             entry.queue.discard(entry)
+        if self.lasting is not None:
+            self.lasting.sent(packet_id)
         if self._unsent:
             self._unsent.pop(packet_id, None)
             self._send_again()
 
+    # The store
+
+    @property
+    def own_queue(self) -> Queue | None:
+        """The session's own queue."""
+        return self._queue
+
+    def in_flight(self, page: int) -> list[Line]:
+        """Return what a store is to know of a page of packet ids. What other queues have lent is theirs again after a stop."""
+        found: list[Line] = []
+        for state, entries in ((UNDER_WAY, self._sent), (RELEASED, self._released)):
+            if len(entries) > PAGE_IDS:
+                first = page << PAGE_BITS
+                numbers = [number for number in range(first, first + PAGE_IDS) if number in entries]
+            else:
+                numbers = [number for number in entries if number >> PAGE_BITS == page]
+            for number in numbers:
+                entry = entries[number]
+                if entry.queue is self._queue:
+                    found.append(Line(number, state, entry))
+        return found
+
+    def restore_queue(self, queue_number: int) -> Shelf | None:
+        """Make the queue again that an earlier process has told a store of."""
+        lasting = self.lasting
+        if lasting is None or not queue_number:
+            return None
+        self._begin_queue()
+        return lasting.old_shelf(queue_number)
+
+    def restore_in_flight(self, kept: Kept) -> None:
+        """Learn of a packet id that an earlier process has used."""
+        self._was_in_flight[kept[2]] = kept
+
+    def restore_entry(self, message: Message, row: int, note: bytes, *, redelivered: bool) -> None:
+        """Take an entry back; one that was in flight is so under the same packet id [MQTT-4.4.0-1]."""
+        queue = self._queue
+        assert queue is not None
+        grant = self._grants.get(note)
+        if grant is None:
+            grant = self._grants[note] = noted(note)
+        kept = self._was_in_flight.pop(row, None)
+        if kept is None:
+            queue.recover(message, row, redelivered=redelivered, via=grant)
+            return
+        packet_id, state, _ = kept
+        entry = queue.recover(message, row, redelivered=True, via=grant, holder=self)
+        (self._released if state == RELEASED else self._sent)[packet_id] = entry
+        self._last_packet_id = (
+            packet_id  # of the last that was sent: those behind it get the ids that they may have had
+        )
+
+    def restored(self) -> None:
+        """Learn that there is nothing more to come back."""
+        self._was_in_flight.clear()  # of entries that were settled
+        self._grants.clear()
+
+    # Other queues
+
+    def check_feeds(self) -> None:
+        """Raise Limit when no other queue may feed this session."""
+        if len(self._feeds) >= FEEDS_LIMIT:
+            raise Limit(f"{self.name} has {FEEDS_LIMIT} subscriptions to queues and shared subscriptions already")
+
+    def add_feed(self, feed: QueueFed) -> None:
+        """Have a subscription that a queue feeds deliver when there is a connection."""
+        self._feeds[feed] = None
+        feed.connected()
+        if not self.suspended:
+            feed.go_on()
+
+    def remove_feed(self, feed: QueueFed) -> None:
+        """Forget a subscription; what came in by it is brought to its end."""
+        self._feeds.pop(feed, None)
+
+    def share_window(self) -> Credit:
+        """Return the window as a credit that consumers of other queues share with the session's own."""
+        window = self.shared
+        if window is None:
+            window = self.shared = Credit(self._window)
+            window.available -= len(self._sent) + len(self._released)
+            self.credit = UNLIMITED
+        return window
+
+    def hand_back(self, feed: QueueFed | None) -> None:
+        """Requeue what was sent to a client that is gone and is now for somebody else; of one subscription, or of all."""
+        for packet_id, entry in list(self._sent.items()):
+            via = entry.via
+            if isinstance(via, QueueFed) and (feed is None or via is feed) and via.goes_back(entry):
+                del self._sent[packet_id]
+                self._unsent.pop(packet_id, None)
+                entry.via = None  # or the queue would keep this session as long as the entry
+                entry.queue.requeue(entry)
+
     # Coming and going
 
-    def attach(self, connection: Connection, dialect: Dialect, window: int) -> None:
+    def attach(self, connection: "PacketStream", dialect: Dialect, window: int) -> None:
         """Send again what the client may have missed, then go on with what has waited [MQTT-4.4.0-1]."""
         self.connection = connection
         self.dialect = dialect
         self.shares = dialect.shares
         self.publishing = False
         self._window = min(window, IN_FLIGHT_LIMIT)
-        self.credit = self._window - len(self._sent) - len(self._released)
+        if self.shared is None:
+            self.credit = self._window - len(self._sent) - len(self._released)
+        else:
+            self.shared.resize(self._window)
+        for feed in list(self._feeds):
+            feed.connected()
         for packet_id in self._released:
-            connection.write(dialect.pubrel(packet_id))
+            pubrel = dialect.pubrel(packet_id)
+            connection.traffic.answered(len(pubrel))
+            connection.write(pubrel)
         self._unsent = dict.fromkeys(self._sent)
         self._send_again()
         if not connection.congested:
@@ -174,33 +329,49 @@ class Deliveries(Consumer):
     def pause(self) -> None:
         """Send no more for the time being."""
         self.suspended = True
+        for feed in self._feeds:
+            feed.pause()
 
     def go_on(self) -> None:
         """Send what waits."""
         self.suspended = False
         if self._queue is not None:
             self._queue.resume(self)
+        for feed in self._feeds:
+            feed.go_on()
 
     def detach(self) -> None:
-        """Keep everything for the client's return."""
+        """Keep everything for the client's return, but what others can have in the meantime."""
         self.connection = None
         self.suspended = True
+        for feed in self._feeds:
+            feed.disconnected()
+        if self.shared is not None:
+            self.hand_back(None)
 
     def end(self) -> None:
-        """Give up everything."""
+        """Give up everything. Who has told a store of the queue has told of its end before."""
         self.detach()
-        if self._queue is None:
-            return
-        self._queue.delete()
-        for entry in (*self._sent.values(), *self._released.values()):
-            entry.queue.accept(entry)
+        if self._queue is not None:
+            self._queue.shelf = None
+            self._queue.delete()
+        sent, released = list(self._sent.values()), list(self._released.values())
         self._sent.clear()
         self._released.clear()
+        for entry in sent:
+            via = entry.via
+            if isinstance(via, QueueFed):
+                entry.via = None
+                via.abandon(entry)
+            else:
+                entry.queue.accept(entry)
+        for entry in released:  # the client has them
+            entry.queue.accept(entry)
         self._unsent.clear()
 
 
 def delivered_qos(entry: Entry) -> int:
-    """Return the lower of what was published and what was granted [MQTT-3.8.4-6]."""
+    """Return the QoS that an entry is sent with."""
     grant = entry.via
     assert isinstance(grant, Grant)
-    return min(entry.message.qos, grant.qos)
+    return grant.qos_of(entry.message)

@@ -39,9 +39,10 @@ from protocols.mqtt.packets import (
     encode_suback,
     encode_unsuback,
 )
-from protocols.mqtt.packets5 import Disconnect
+from protocols.mqtt.packets5 import Auth, Disconnect
 from protocols.mqtt.properties import NONE
 from protocols.mqtt.subscription import Grant
+from protocols.mqtt.topics import topic_field
 from protocols.mqtt.translate import from_core, publish_at_most_once, publish_header
 
 SERVER_UNAVAILABLE: Final = 3
@@ -59,6 +60,7 @@ class Terms:
         self.keep_alive_s = -1  # the same
         self.assigned_client_id = ""
         self.packet_limit_bytes = 0  # of a whole packet from the client
+        self.authentication = b""  # properties that end an exchange of AUTH packets
 
 
 class Dialect:
@@ -104,8 +106,8 @@ class Dialect:
             raise Malformed(f"DISCONNECT of {len(data)} bytes")
         return Disconnect(0, NONE)
 
-    def read_auth(self, data: bytes) -> None:
-        """Refuse an AUTH."""
+    def read_auth(self, data: bytes) -> Auth:
+        """Return an AUTH."""
         raise Forbidden(f"packet of type 15 and {len(data)} bytes [MQTT-2.2.2-2]")
 
     # What the broker says
@@ -129,24 +131,32 @@ class Dialect:
         del code, text
         return b""
 
+    def auth(self, code: int, properties: bytes) -> bytes:
+        """Return an AUTH; nothing when the client cannot take it."""
+        raise AssertionError("AUTH in a version that has none")
+
     def pubrel(self, packet_id: int) -> bytes:
         """Return a PUBREL."""
         return PUBREL_START[packet_id >> 8] + BYTE[packet_id & 0xFF]
 
+    def fits(self, packet: bytes) -> bool:
+        """Whether the client takes a packet of this size."""
+        return True
+
     def suback(self, packet_id: int, codes: list[int], text: str) -> bytes:
-        """Return a SUBACK; every failure has the same code [MQTT-3.9.3-2]."""
+        """Return a SUBACK; every failure has the same code [MQTT-3.9.3-2]. Nothing when the client cannot take it."""
         del text
         return encode_suback(packet_id, [min(code, FAILURE) for code in codes])
 
     def unsuback(self, packet_id: int, codes: list[int]) -> bytes:
-        """Return an UNSUBACK."""
+        """Return an UNSUBACK; nothing when the client cannot take it."""
         del codes
         return encode_unsuback(packet_id)
 
     def at_most_once(self, message: Message, grant: Grant) -> bytes:
         """Return a message as a PUBLISH of QoS 0; nothing, and it is counted, when it cannot be one."""
-        if message.retained:
-            frame = publish_at_most_once(message, self.counters)
+        if message.retained or grant.topic:
+            frame = publish_at_most_once(message, grant.topic or topic_field(message.address), self.counters)
         else:
             frame = from_core(message, self.counters)
         if not frame:
@@ -158,7 +168,7 @@ class Dialect:
         first = PUBLISH | dup | qos << 1
         if message.retained:
             first |= RETAIN
-        return publish_header(first, message, packet_id, self.counters)
+        return publish_header(first, grant.topic or topic_field(message.address), message, packet_id, self.counters)
 
 
 def dialect_of(counters: Counters) -> Dialect:

@@ -18,7 +18,6 @@ from protocols.mqtt.errors import (
     QUOTA_EXCEEDED,
     TOPIC_INVALID,
     UNKNOWN_PACKET_ID,
-    Forbidden,
 )
 from protocols.mqtt.frames import (
     BYTE,
@@ -33,12 +32,14 @@ from protocols.mqtt.frames import (
 )
 from protocols.mqtt.packets import V5, Connect, Subscribe, Unsubscribe
 from protocols.mqtt.packets5 import (
+    Auth,
     Disconnect,
     decode_ack,
     decode_auth,
     decode_disconnect,
     decode_subscribe,
     decode_unsubscribe,
+    encode_auth,
     encode_codes,
     encode_connack,
     encode_disconnect,
@@ -52,10 +53,8 @@ from protocols.mqtt.properties import (
     REQUEST_PROBLEM_INFORMATION,
     SERVER_KEEP_ALIVE,
     SESSION_EXPIRY,
-    SHARED_AVAILABLE,
     TOPIC_ALIAS_MAXIMUM,
     field,
-    flag,
     long,
     short,
 )
@@ -125,9 +124,8 @@ class Dialect5(Dialect):
     def read_disconnect(self, data: bytes) -> Disconnect:
         return decode_disconnect(data)
 
-    def read_auth(self, data: bytes) -> None:
-        decode_auth(data)
-        raise Forbidden("AUTH on a connection that began without an authentication method [MQTT-4.12.0-7]")
+    def read_auth(self, data: bytes) -> Auth:
+        return decode_auth(data)
 
     # What the broker says
 
@@ -141,11 +139,11 @@ class Dialect5(Dialect):
         if terms.assigned_client_id:
             said.append(field(ASSIGNED_CLIENT_ID, terms.assigned_client_id.encode()))
         said.append(short(TOPIC_ALIAS_MAXIMUM, ALIAS_LIMIT))
-        said.append(flag(SHARED_AVAILABLE, 0))
         if terms.keep_alive_s >= 0:
             said.append(short(SERVER_KEEP_ALIVE, terms.keep_alive_s))
+        said.append(terms.authentication)
         frame = encode_connack(0, b"".join(said), session_present=terms.session_present)
-        return frame if self._fits(frame) else b""
+        return frame if self.fits(frame) else b""
 
     def refuse(self, code: int, text: str) -> bytes:
         explained = encode_connack(code, reason(text), session_present=False)  # [MQTT-3.2.2-6]
@@ -157,23 +155,28 @@ class Dialect5(Dialect):
     def goodbye(self, code: int, text: str) -> bytes:
         return self._fitting(encode_disconnect(code, reason(text)), encode_disconnect(code, b""))
 
+    def auth(self, code: int, properties: bytes) -> bytes:
+        packet = encode_auth(code, properties)
+        return packet if self.fits(packet) else b""
+
     def suback(self, packet_id: int, codes: list[int], text: str) -> bytes:
         plain = encode_codes(0x90, packet_id, codes, b"")
         if not text or not self.explains:
-            return plain
+            return plain if self.fits(plain) else b""
         return self._fitting(encode_codes(0x90, packet_id, codes, reason(text)), plain)  # [MQTT-3.9.2-1]
 
     def unsuback(self, packet_id: int, codes: list[int]) -> bytes:
-        return encode_codes(0xB0, packet_id, codes, b"")
+        plain = encode_codes(0xB0, packet_id, codes, b"")
+        return plain if self.fits(plain) else b""
 
-    def _fits(self, packet: bytes) -> bool:
+    def fits(self, packet: bytes) -> bool:
         return len(packet) <= self._limit_bytes  # [MQTT-3.1.2-24]
 
     def _fitting(self, explained: bytes, plain: bytes) -> bytes:
         """Return the packet with a reason string, or without it, or nothing, as the client can take it."""
-        if self._fits(explained):
+        if self.fits(explained):
             return explained
-        return plain if self._fits(plain) else b""
+        return plain if self.fits(plain) else b""
 
     # Messages
 
@@ -181,6 +184,7 @@ class Dialect5(Dialect):
         shareable = (
             self.shares == FOR_MQTT5
             and not grant.identifiers
+            and not grant.topic
             and not message.retained
             and message.expires_at == 0.0
             and not (message.retain and grant.as_published)
@@ -206,7 +210,7 @@ class Dialect5(Dialect):
 
     def _header(self, message: Message, grant: Grant, first: int, packet_id: bytes) -> bytes:
         """Return what stands before the body, or nothing, and count it, when the client cannot take the message."""
-        topic = topic_field(message.address)
+        topic = grant.topic or topic_field(message.address)
         if topic == UNSAYABLE:
             self.counters.drop("not_a_topic")
             return b""

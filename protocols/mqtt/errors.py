@@ -12,6 +12,7 @@ from core.model.errors import (
     ExclusiveUse,
     InUse,
     Invalid,
+    InvalidSelector,
     Limit,
     Locked,
     Mismatch,
@@ -44,7 +45,7 @@ RECEIVE_MAXIMUM_EXCEEDED: Final = 0x93
 TOPIC_ALIAS_INVALID: Final = 0x94
 PACKET_TOO_LARGE: Final = 0x95
 QUOTA_EXCEEDED: Final = 0x97
-SHARED_NOT_SUPPORTED: Final = 0x9E
+ADMINISTRATIVE_ACTION: Final = 0x98
 
 
 class PeerError(Exception):
@@ -92,8 +93,9 @@ OUTCOMES: Final[dict[type[BrokerError], Outcome]] = {
     InUse: Outcome(SERVER_UNAVAILABLE, IMPLEMENTATION_ERROR, publish_closes=True),
     ExclusiveUse: Outcome(SERVER_UNAVAILABLE, IMPLEMENTATION_ERROR, publish_closes=True),
     Invalid: Outcome(CLIENT_ID_NOT_VALID, FILTER_INVALID, publish_closes=True),
+    InvalidSelector: Outcome(CLIENT_ID_NOT_VALID, FILTER_INVALID, publish_closes=True),
     Limit: Outcome(SERVER_UNAVAILABLE, QUOTA_EXCEEDED, publish_closes=True),
-    Unsupported: Outcome(SERVER_UNAVAILABLE, SHARED_NOT_SUPPORTED, publish_closes=True),
+    Unsupported: Outcome(SERVER_UNAVAILABLE, IMPLEMENTATION_ERROR, publish_closes=True),
 }
 
 

@@ -113,20 +113,25 @@ class Greeting(Timed):
         self._steps_left -= 1
 
     def _promise(self, subscription: Subscription, message: Message) -> None:
-        if topic_field(message.address) == UNSAYABLE:
-            self._counters.drop("not_a_topic")
-        elif message.qos and subscription.qos:
-            self._session.deliveries.keep(message, subscription)
-        else:
+        if message.qos and subscription.qos:
+            if topic_field(message.address) == UNSAYABLE:
+                self._counters.drop("not_a_topic")
+            else:
+                self._session.deliveries.keep(message, subscription)
+        elif self._waiting or self._connection.congested:
             self._waiting.append((message, subscription))
+        else:
+            self._write(message, subscription)
 
     def _send(self) -> None:
         waiting = self._waiting
         connection = self._connection
-        dialect = self._session.deliveries.dialect
         while waiting and not connection.congested:
             message, subscription = waiting.popleft()
-            frame = dialect.at_most_once(message, subscription)
-            if frame:
-                self._counters.delivered += 1
-                connection.write(frame)
+            self._write(message, subscription)
+
+    def _write(self, message: Message, subscription: Subscription) -> None:
+        frame = self._session.deliveries.dialect.at_most_once(message, subscription)
+        if frame:
+            self._counters.delivered += 1
+            self._connection.write(frame)

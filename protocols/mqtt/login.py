@@ -2,12 +2,13 @@
 
 from typing import Final
 
+from core.access import User
 from core.broker import Broker
 from core.client import Client
+from core.model.errors import Denied
 from protocols.mqtt.dialect import Dialect, Terms
 from protocols.mqtt.dialect5 import Dialect5
 from protocols.mqtt.errors import (
-    BAD_AUTHENTICATION_METHOD,
     BAD_CREDENTIALS,
     CLIENT_ID_NOT_VALID,
     Forbidden,
@@ -17,6 +18,7 @@ from protocols.mqtt.frames import LENGTH_MOST_BYTES, PROPERTIES_LIMIT_BYTES, PUB
 from protocols.mqtt.packets import V3_1, V5, Connect
 from protocols.mqtt.properties import AUTHENTICATION_DATA, AUTHENTICATION_METHOD, SESSION_EXPIRY
 from protocols.mqtt.session import MqttSession, open_session
+from protocols.mqtt.topics import CONTROLS
 
 CLIENT_ID_LIMIT_BYTES: Final = 8_192  # the protocol allows what fits a string, and asks for 23 at least [MQTT-3.1.3-5]
 FIXED_HEADER_BYTES: Final = 5  # at most
@@ -45,17 +47,22 @@ def publish_limit(broker: Broker, dialect: Dialect) -> int:
 def check_connect(connect: Connect) -> None:
     """Refuse a CONNECT that nobody can be let in with."""
     said = connect.properties
-    if AUTHENTICATION_METHOD in said.texts:
-        method = said.texts[AUTHENTICATION_METHOD]
-        raise Refused(f"authentication method '{method}' is not supported", BAD_AUTHENTICATION_METHOD)
-    if AUTHENTICATION_DATA in said.binaries:
+    if AUTHENTICATION_DATA in said.binaries and AUTHENTICATION_METHOD not in said.texts:
         raise Forbidden("CONNECT with authentication data and without a method (§3.1.2.11.10)")
     if not connect.client_id and (connect.level == V3_1 or (not connect.clean and connect.level != V5)):
         raise Refused("client id is empty [MQTT-3.1.3-8]", CLIENT_ID_NOT_VALID)
     if len(connect.client_id.encode()) > CLIENT_ID_LIMIT_BYTES:
         raise Refused(f"client id is longer than {CLIENT_ID_LIMIT_BYTES} bytes", CLIENT_ID_NOT_VALID)
+    if CONTROLS.search(connect.client_id):
+        raise Refused("client id has a control character in it", CLIENT_ID_NOT_VALID)
     if connect.password and not connect.username:
         raise Refused("the user name is empty", BAD_CREDENTIALS)
+
+
+def check_name(connect: Connect, user: User) -> None:
+    """Refuse a client that has proven to be somebody else than its CONNECT names."""
+    if connect.username and connect.username != user.name:
+        raise Denied(f"user name '{connect.username}' with the proof of user '{user.name}'")
 
 
 def enter(

@@ -10,6 +10,7 @@ from protocols.mqtt.errors import UNSUPPORTED_VERSION, Forbidden, Malformed, Pee
 from protocols.mqtt.frames import BYTE, MARKED_TYPES, RESERVED_TYPE, encode_length, two_bytes
 from protocols.mqtt.properties import IN_CONNECT, IN_WILL, NONE, PropertySet, read_properties
 from protocols.mqtt.reader import Reader
+from protocols.mqtt.topics import has_misplaced_wildcard
 
 V3_1: Final = 3
 V3_1_1: Final = 4
@@ -113,7 +114,7 @@ def decode_connect(data: bytes) -> Connect:
     properties = read_properties(reader.block(), IN_CONNECT) if level == V5 else NONE
     client_id = reader.text("client id")
     will = _read_will(reader, flags, level)
-    username = reader.text("user name") if flags & USERNAME else None
+    username = reader.name("user name") if flags & USERNAME else None
     password = reader.binary() if flags & PASSWORD else None
     if username is None and password is not None and level != V5:
         raise Malformed("CONNECT with a password and without a user name [MQTT-3.1.2-22]")
@@ -142,7 +143,7 @@ def decode_subscribe(data: bytes) -> Subscribe:
     packet_id = reader.packet_id()
     filters: list[tuple[str, int]] = []
     while not reader.finished:
-        topic_filter = read_filter(reader)
+        topic_filter = _read_whole_filter(reader)
         qos = reader.byte()
         if qos > 2:
             raise Malformed("SUBSCRIBE with reserved bits or QoS 3 [MQTT-3.8.3-4]")
@@ -158,7 +159,7 @@ def decode_unsubscribe(data: bytes) -> Unsubscribe:
     packet_id = reader.packet_id()
     filters: list[str] = []
     while not reader.finished:
-        filters.append(read_filter(reader))
+        filters.append(_read_whole_filter(reader))
     if not filters:
         raise Malformed("UNSUBSCRIBE without a topic filter [MQTT-3.10.3-2]")
     return Unsubscribe(packet_id, filters)
@@ -166,9 +167,20 @@ def decode_unsubscribe(data: bytes) -> Unsubscribe:
 
 def read_filter(reader: Reader) -> str:
     """Read a topic filter, which is a string and not an empty one."""
-    topic_filter = reader.text("topic filter")
+    topic_filter = reader.name("topic filter")
     if not topic_filter:
         raise Malformed("topic filter is empty [MQTT-4.7.3-1]")
+    return topic_filter
+
+
+def _read_whole_filter(reader: Reader) -> str:
+    """Read a topic filter whose wildcards are where they may be.
+
+    MQTT 3.1.1 closes the connection for any other [MQTT-4.8.0-1]; from 5.0 on SUBACK says which one it was.
+    """
+    topic_filter = read_filter(reader)
+    if has_misplaced_wildcard(topic_filter):
+        raise Malformed(f"topic filter '{topic_filter}' has a wildcard in a wrong place [MQTT-4.7.1-2], [MQTT-4.7.1-3]")
     return topic_filter
 
 

@@ -6,9 +6,11 @@
 from typing import Final
 
 from protocols.mqtt.errors import DISCONNECT_WITH_WILL, FAILURE, Forbidden, Malformed
-from protocols.mqtt.frames import BYTE, DISCONNECT, encode_length, two_bytes
+from protocols.mqtt.frames import AUTH, BYTE, DISCONNECT, encode_length, two_bytes
 from protocols.mqtt.packets import Subscribe, Unsubscribe, read_filter
 from protocols.mqtt.properties import (
+    AUTHENTICATION_DATA,
+    AUTHENTICATION_METHOD,
     IN_ACK,
     IN_AUTH,
     IN_DISCONNECT,
@@ -32,7 +34,20 @@ RETAIN_IF_NEW: Final = 0x10
 RETAIN_NEVER: Final = 0x20
 RESERVED: Final = 0xC0
 
+# Reason codes of AUTH (§3.15.2.1).
+AUTH_GO_ON: Final = 0x18
+AUTH_AGAIN: Final = 0x19
+
 REASON_LIMIT_BYTES: Final = 1_024  # of a reason string
+
+
+class Auth:
+    """The AUTH packet (§3.15). Without a method, which must be there, the `method` is empty, which is none."""
+
+    def __init__(self, code: int, method: str, data: bytes | None) -> None:
+        self.code = code
+        self.method = method
+        self.data = data
 
 
 class Disconnect:
@@ -112,14 +127,17 @@ def decode_disconnect(data: bytes) -> Disconnect:
     return Disconnect(code, properties)
 
 
-def decode_auth(data: bytes) -> None:
-    """Check that the bytes are an AUTH (§3.15), which is all that there is to do about one."""
+def decode_auth(data: bytes) -> Auth:
+    """Decode AUTH (§3.15)."""
     reader = Reader("AUTH", data)
+    code = 0
+    said = NONE
     if not reader.finished:
-        reader.byte()
+        code = reader.byte()
         if not reader.finished:
-            read_properties(reader.block(), IN_AUTH)
+            said = read_properties(reader.block(), IN_AUTH)
             reader.finish()
+    return Auth(code, said.texts.get(AUTHENTICATION_METHOD, ""), said.binaries.get(AUTHENTICATION_DATA))
 
 
 def reason(text: str) -> bytes:
@@ -156,3 +174,9 @@ def encode_disconnect(code: int, properties: bytes) -> bytes:
         return BYTE[DISCONNECT] + b"\x01" + BYTE[code]
     payload = BYTE[code] + encode_length(len(properties)) + properties
     return BYTE[DISCONNECT] + encode_length(len(payload)) + payload
+
+
+def encode_auth(code: int, properties: bytes) -> bytes:
+    """Encode AUTH (§3.15)."""
+    payload = BYTE[code] + encode_length(len(properties)) + properties
+    return BYTE[AUTH] + encode_length(len(payload)) + payload

@@ -10,15 +10,14 @@ from typing import Final
 from core.client import Client
 from core.model.errors import BrokerError
 from core.model.message import FOR_MQTT, FOR_NOBODY
-from core.model.names import TOPIC_SPACE
 from core.publisher import Publisher, Target
 from protocols.connection import Connection
 from protocols.mqtt.acks import Acks
+from protocols.mqtt.destinations import QUEUE_BYTES, REMEMBERED, QueueTarget, find_queue, find_target
 from protocols.mqtt.errors import TOPIC_INVALID, Forbidden, Malformed, outcome_of
 from protocols.mqtt.frames import BYTE, DUP, PUBACK_START, PUBCOMP_START, PUBLISH, PUBREC_START, RETAIN
 from protocols.mqtt.retaining import retain
 from protocols.mqtt.session import MqttSession
-from protocols.mqtt.topics import check_publishable, topic_field, topic_to_key
 from protocols.mqtt.translate import to_core
 
 TARGETS_LIMIT: Final = 512  # topics remembered by one connection; beyond it they are forgotten
@@ -35,6 +34,7 @@ class Publishing(Publisher):
         self._received = session.received
         self._acks = acks
         self._targets: dict[bytes, Target] = {}  # by topic as received
+        self._queues: dict[bytes, QueueTarget] = {}  # by topic, too
         self._denied_noted = False
 
     def publish(self, data: bytes, first: int, position: int, start: int, stop: int) -> None:
@@ -117,10 +117,14 @@ class Publishing(Publisher):
     def _find(self, topic: bytes) -> Target | None:
         """Return where a topic leads, or None when the client may not publish to it."""
         self._connection.publishes = True
+        if topic.startswith(QUEUE_BYTES):
+            known = self._queues.get(topic)
+            if known is not None and not known.gone:
+                return known.target
         try:
-            key = topic_to_key(topic)
-            check_publishable(key)
-            target = self._client.target(TOPIC_SPACE, key)
+            if topic.startswith(QUEUE_BYTES):
+                return self._remembered(topic, find_queue(self._client, topic))
+            target = find_target(self._client, topic)
         except BrokerError as error:
             if outcome_of(error).publish_closes:
                 raise Forbidden(error.text, TOPIC_INVALID) from None
@@ -129,9 +133,14 @@ class Publishing(Publisher):
                 self._denied_noted = True
                 self._connection.outlet.note("publish denied", error.text)
             return None
-        topic_field(target.address)
         if len(topic) <= REMEMBERED_TOPIC_LIMIT_BYTES:
             if len(self._targets) >= TARGETS_LIMIT:
                 self._targets.clear()
             self._targets[topic] = target
         return target
+
+    def _remembered(self, topic: bytes, found: QueueTarget) -> Target:
+        if len(self._queues) >= REMEMBERED:
+            self._queues.clear()
+        self._queues[topic] = found
+        return found.target

@@ -180,5 +180,11 @@ class Publishing5(Publishing):
         if not tag:
             return
         first = PUBACK if tag < EXACTLY_ONCE_TAG else PUBREC
-        explained = reason(text) if text and self._deliveries.dialect.explains else b""
-        self._acks.add(encode_ack(first, tag & 0xFFFF, code, explained))
+        packet_id = tag & 0xFFFF
+        dialect = self._deliveries.dialect
+        if text and dialect.explains:
+            explained = encode_ack(first, packet_id, code, reason(text))
+            if dialect.fits(explained):  # [MQTT-3.4.2-2], [MQTT-3.5.2-2]
+                self._acks.add(explained)
+                return
+        self._acks.add(encode_ack(first, packet_id, code, b""))

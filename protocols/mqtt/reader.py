@@ -3,7 +3,7 @@
 from typing import Final
 
 from protocols.mqtt.errors import Malformed
-from protocols.mqtt.topics import read_text
+from protocols.mqtt.topics import read_name, read_text
 
 VARIABLE_LIMIT_BYTES: Final = 4  # of a variable byte integer (MQTT 5.0 §1.5.5)
 
@@ -69,6 +69,10 @@ class Reader:
     def text(self, what: str) -> str:
         """Read a string (§1.5.3); `what` names it in the error's text."""
         return read_text(f"{what} of {self._packet}", self.binary())
+
+    def name(self, what: str) -> str:
+        """Read a string without control characters."""
+        return read_name(f"{what} of {self._packet}", self.binary())
 
     def finish(self) -> None:
         """Check that nothing is left."""

@@ -10,7 +10,6 @@ from protocols.mqtt.packets import Subscribe, Unsubscribe
 from protocols.mqtt.packets5 import QOS, RETAIN_HANDLING, RETAIN_IF_NEW, RETAIN_NEVER
 from protocols.mqtt.session import MqttSession
 from protocols.mqtt.subscription import Subscription
-from protocols.mqtt.topics import parse_filter
 
 
 class Subscribing:
@@ -31,21 +30,20 @@ class Subscribing:
         for text, options in packet.filters:
             existed = text in session.subscriptions
             try:
-                topic_filter = parse_filter(text)
-                subscription = session.subscribe(self._client, text, topic_filter, options, packet.identifier)
+                subscription = session.subscribe(self._client, text, options, packet.identifier)
             except BrokerError as error:
                 codes.append(outcome_of(error).reason)
                 refused.append(error.text)
                 continue
             codes.append(options & QOS)
-            if _wants_retained(options, existed=existed):
-                greeted[text] = (subscription, topic_filter.pattern)
+            if subscription.pattern is not None and _wants_retained(options, existed=existed):
+                greeted[text] = (subscription, subscription.pattern)
         if refused:
             more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
             self._connection.outlet.note("subscription refused", f"{refused[0]}{more}")
         self._connection.complete_output()
         text = refused[0] if refused else ""
-        self._connection.write(session.deliveries.dialect.suback(packet.packet_id, codes, text))
+        self._answer(session.deliveries.dialect.suback(packet.packet_id, codes, text))
         for text, (subscription, pattern) in greeted.items():  # also when it replaced another [MQTT-3.8.4-3]
             if self._greeting.full:
                 self._client.counters.drop("slow_subscriber")
@@ -57,7 +55,12 @@ class Subscribing:
         session = self._session
         codes = [SUCCESS if session.unsubscribe(text) else NO_SUBSCRIPTION_EXISTED for text in packet.filters]
         self._connection.complete_output()
-        self._connection.write(session.deliveries.dialect.unsuback(packet.packet_id, codes))
+        self._answer(session.deliveries.dialect.unsuback(packet.packet_id, codes))
+
+    def _answer(self, packet: bytes) -> None:
+        if packet:
+            self._connection.traffic.answered(len(packet))
+            self._connection.write(packet)
 
     def go_on(self) -> None:
         """Send more of what is retained: the output has room again."""

@@ -2,18 +2,29 @@
 
 QoS 0 goes straight into the output of the connection, in one frame that all such subscribers share; QoS 1 and 2 go
 through the session's queue. Of a session's subscriptions that match a message one stands for all, so the client gets one
-copy [MQTT-3.3.5-1]: that with the highest QoS, or where MQTT 5.0's options come in, an `Overlap`.
+copy [MQTT-3.3.5-1]: that with the highest QoS, or where MQTT 5.0's options come in, an `Overlap`. Those that a queue feeds
+are bound nowhere and stand alone (`queue_fed`).
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from core.access import READ
+from core.client import Client
 from core.model.message import Message
+from core.model.names import TOPIC_SPACE
+from core.routing.binding import Binding
+from core.routing.pattern import Pattern
 from core.routing.sink import Sink
+from core.store.errors import Damaged
+from core.vhost import VirtualHost
 from protocols.mqtt.properties import SUBSCRIPTION_IDENTIFIER, variable
 from protocols.mqtt.topics import UNSAYABLE, topic_field
 
 if TYPE_CHECKING:
     from protocols.mqtt.deliveries import Deliveries
+
+
+AS_PUBLISHED: Final = 4  # in the first byte of a stored note, beside the QoS
 
 
 class Grant(Sink):
@@ -24,6 +35,35 @@ class Grant(Sink):
         self.qos = qos
         self.identifiers = b""  # subscription identifiers as they stand in a PUBLISH
         self.as_published = False  # the retain flag stays as the publisher set it [MQTT-3.3.1-13]
+        self.topic = b""  # of all that comes in by it, as a field, instead of the message's own: `$queue/NAME`
+        self._note = b""  # made when it is first asked for
+
+    def identify(self, identifier: int) -> None:
+        """Name the subscription in what comes in by it (MQTT 5.0 §3.8.2.1.2); 0 is no name."""
+        if identifier:
+            self.identifiers = variable(SUBSCRIPTION_IDENTIFIER, identifier)
+
+    def stored_note(self) -> bytes:
+        if not self._note:
+            self._note = bytes([self.qos | (AS_PUBLISHED if self.as_published else 0)]) + self.identifiers
+        return self._note
+
+    def qos_of(self, message: Message) -> int:
+        """Return the lower of what was published and what was granted [MQTT-3.8.4-6].
+
+        What a queue holds is published to nobody: the client takes it from there, with the QoS that it was granted.
+        """
+        return self.qos if self.topic else min(message.qos, self.qos)
+
+
+def noted(note: bytes) -> Grant:
+    """Return what a stored note remembers of a grant, or raise Damaged."""
+    if not note:
+        raise Damaged("an entry of a session that says nothing of its subscription")
+    grant = Grant(note[0] & 3)
+    grant.as_published = bool(note[0] & AS_PUBLISHED)
+    grant.identifiers = note[1:]
+    return grant
 
 
 class Subscription(Grant):
@@ -34,6 +74,24 @@ class Subscription(Grant):
         self.group = deliveries
         self.text = text  # the filter in the core's form, to authorise it again
         self.deliveries = deliveries
+        self.pattern: Pattern | None = None  # what retained messages it is greeted with
+
+    def start(self, client: Client) -> None:
+        """Begin to get messages. A BrokerError changes nothing."""
+        assert self.pattern is not None
+        client.subscribe(self.pattern, self.text, self)
+
+    def restore(self, vhost: VirtualHost) -> None:
+        """Begin to get messages again, in a new process; what is permitted is asked when the client comes back."""
+        vhost.bind(vhost.exchange(TOPIC_SPACE), Binding(self, self.text, {}, self.pattern))
+
+    def end(self, vhost: VirtualHost) -> None:
+        """Get no more messages."""
+        vhost.unbind_all(self)
+
+    def authorize_again(self, client: Client) -> None:
+        """Go on for a client that is back; a BrokerError when it may not any more."""
+        client.authorize(READ, "exchange", TOPIC_SPACE, self.text)
 
     def take(self, message: Message) -> bool:
         deliveries = self.deliveries
@@ -90,8 +148,7 @@ class OptionedSubscription(Subscription):
         as_published: bool,
     ) -> None:
         super().__init__(deliveries, text, qos)
-        if identifier:
-            self.identifiers = variable(SUBSCRIPTION_IDENTIFIER, identifier)
+        self.identify(identifier)
         self.no_local = no_local
         self.as_published = as_published
 

@@ -5,9 +5,10 @@ and never characters: a `*` in a filter is a word. UTF-8 keeps both separators i
 bytes.
 """
 
+import re
 from typing import Final
 
-from core.model.errors import Denied, Invalid, Limit, Unsupported
+from core.model.errors import Denied, Invalid, Limit
 from core.model.message import FOR_MQTT, Address
 from core.model.names import TOPIC_LEVELS_LIMIT
 from core.routing.pattern import MANY_WORDS, ONE_WORD, WORD, Pattern, Token
@@ -16,6 +17,7 @@ from protocols.mqtt.frames import two_bytes
 
 SWAP: Final = bytes.maketrans(b"./", b"/.")
 TOPIC_LIMIT_BYTES: Final = 65_535  # [MQTT-4.7.3-3]
+CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f]")  # what names should not have in them (§1.5.3, MQTT 5.0 §1.5.4)
 UNSAYABLE: Final = b"\0\0"  # stands for the topic of a key that MQTT has no topic for
 
 BROKERS_OWN: Final = ("$SYS", "$CONTROL")  # first levels that only a broker publishes to, as Mosquitto
@@ -44,9 +46,21 @@ def read_text(what: str, raw: bytes) -> str:
     return text
 
 
+def read_name(what: str, raw: bytes) -> str:
+    """Decode a string that names something: a user, a topic, or a filter. It has no control characters.
+
+    The specifications leave it open to close the connection for them (§1.5.3, MQTT 5.0 §1.5.4); Mosquitto does, and so do
+    clients that use its library, to which they must not be passed on.
+    """
+    text = read_text(what, raw)
+    if CONTROLS.search(text):
+        raise Malformed(f"{what} contains a control character")
+    return text
+
+
 def topic_to_key(raw: bytes) -> str:
     """Return the key of a topic name as received; Malformed when it is none, Limit when it has too many levels."""
-    key = read_text("topic name", raw.translate(SWAP))
+    key = read_name("topic name", raw.translate(SWAP))
     if not key:
         raise Malformed("topic name is empty [MQTT-4.7.3-1]")
     if "+" in key or "#" in key:
@@ -72,7 +86,7 @@ def topic_field(address: Address) -> bytes:
 
 
 def _encode(key: str) -> bytes:
-    if not key or "+" in key or "#" in key or "\0" in key:
+    if not key or "+" in key or "#" in key or CONTROLS.search(key):
         return UNSAYABLE  # would be malformed [MQTT-3.3.2-2], [MQTT-1.5.3-2]
     try:
         raw = key.encode()
@@ -86,10 +100,8 @@ def _encode(key: str) -> bytes:
 def parse_filter(text: str) -> Filter:
     """Parse a topic filter; Invalid when a wildcard is in the wrong place, Limit when it has too many levels."""
     first, slash, _ = text.partition("/")
-    if slash and first == "$share":
-        raise Unsupported(f"topic filter '{text}': shared subscriptions are not supported")
-    if slash and first in GIVEN_MEANING:
-        raise Invalid(f"topic filter '{text}': '{first}/' is not supported")
+    if slash and first in GIVEN_MEANING:  # behind the name of a group
+        raise Invalid(f"topic filter '{text}': '{first}/' is no topic")
     _check_levels("topic filter", text.count("/"))
     tokens: list[Token] = []
     words: list[str] = []
@@ -110,6 +122,14 @@ def parse_filter(text: str) -> Filter:
             tokens.append(Token(WORD, word))
             words.append(word)
     return Filter(Pattern(tuple(tokens), hides_dollar=True), ".".join(words))  # [MQTT-4.7.2-1]
+
+
+def has_misplaced_wildcard(text: str) -> bool:
+    """Whether a wildcard of a filter is not a level of its own, or a `#` is not the last level."""
+    if "+" not in text and "#" not in text:
+        return False
+    levels = text.split("/")
+    return "#" in levels[:-1] or any(("+" in level or "#" in level) and len(level) > 1 for level in levels)
 
 
 def _check_levels(what: str, separators: int) -> None:

@@ -20,16 +20,15 @@ def from_core(message: Message, counters: Counters) -> bytes:
     """Return the message as a PUBLISH of QoS 0, or nothing when its key is no topic. Kept for the next to ask."""
     if message.encoded_for == FOR_MQTT:
         return message.encoded
-    frame = publish_at_most_once(message, counters)
+    frame = publish_at_most_once(message, topic_field(message.address), counters)
     if frame:
         message.encoded = frame
         message.encoded_for = FOR_MQTT
     return frame
 
 
-def publish_at_most_once(message: Message, counters: Counters) -> bytes:
-    """Return the message as a PUBLISH of QoS 0, or nothing when its key is no topic."""
-    field = topic_field(message.address)
+def publish_at_most_once(message: Message, field: bytes, counters: Counters) -> bytes:
+    """Return the message as a PUBLISH of QoS 0 with a topic, or nothing when that is none."""
     if field == UNSAYABLE:
         return b""
     if message.native is not NO_PROPERTIES:
@@ -39,9 +38,8 @@ def publish_at_most_once(message: Message, counters: Counters) -> bytes:
     return BYTE[first] + encode_length(len(field) + len(body)) + field + body
 
 
-def publish_header(first: int, message: Message, packet_id: int, counters: Counters) -> bytes:
-    """Return what stands before the body in a PUBLISH of QoS 1 or 2; the key must be sayable."""
-    field = topic_field(message.address)
+def publish_header(first: int, field: bytes, message: Message, packet_id: int, counters: Counters) -> bytes:
+    """Return what stands before the body in a PUBLISH of QoS 1 or 2 with a topic, which must be one."""
     if message.native is not NO_PROPERTIES:
         count_losses(message, counters)
     length = encode_length(len(field) + 2 + len(message.body))

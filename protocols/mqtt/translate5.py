@@ -5,11 +5,12 @@ when another protocol asks. What the core knows and MQTT 5.0 has no property for
 and becomes the core's again when it comes back.
 """
 
+from struct import Struct
 from typing import Final
 
 from core.counters import Counters
 from core.model.message import Message
-from core.model.properties import NO_PROPERTIES, Headers, Native, Properties
+from core.model.properties import NATIVE_MQTT5, NO_PROPERTIES, Headers, Native, Properties
 from protocols.header_text import as_text
 from protocols.mqtt.errors import Forbidden
 from protocols.mqtt.properties import (
@@ -29,6 +30,8 @@ from protocols.mqtt.properties import (
 from protocols.mqtt.topics import SWAP
 
 NO_EXPIRY: Final = -1
+
+_EXPIRY: Final = Struct(">q")
 FIELD_LIMIT_BYTES: Final = 65_535  # of a string (§1.5.4)
 NATIVE_COST_BYTES: Final = 64  # of memory, beside what it keeps
 
@@ -53,6 +56,10 @@ class Mqtt5Native(Native):
         self.carried = carried
         self.expiry_s = expiry_s
         self.size_bytes = len(carried) + NATIVE_COST_BYTES
+        self.kind = NATIVE_MQTT5
+
+    def stored(self) -> bytes:
+        return _EXPIRY.pack(self.expiry_s) + self.carried
 
     def decode(self) -> Properties:
         said = read_properties(self.carried, IN_PUBLISH)
@@ -71,6 +78,11 @@ class Mqtt5Native(Native):
         if PAYLOAD_FORMAT in said.numbers:
             properties.headers[PAYLOAD_FORMAT_HEADER] = said.numbers[PAYLOAD_FORMAT]
         return properties
+
+
+def restore(data: bytes) -> Native:
+    """Return the properties of a message that was published before."""
+    return Mqtt5Native(data[_EXPIRY.size :], _EXPIRY.unpack_from(data)[0])
 
 
 class Published:

@@ -8,13 +8,12 @@ from typing import Final
 from core.client import Client
 from core.model.errors import BrokerError, Limit
 from core.model.message import Message
-from core.model.names import TOPIC_SPACE
 from core.timers import NEVER, Clock, Timed
 from protocols.connection import NOWHERE, Outlet
+from protocols.mqtt.destinations import check_destination, find_target
 from protocols.mqtt.packets import WillFields
 from protocols.mqtt.properties import WILL_DELAY
 from protocols.mqtt.retaining import retain
-from protocols.mqtt.topics import check_publishable, topic_to_key
 from protocols.mqtt.translate5 import NO_EXPIRY, Published
 
 WILL_COST_BYTES: Final = 2_048  # of memory, for one that waits, beside what it says
@@ -23,9 +22,8 @@ WILL_COST_BYTES: Final = 2_048  # of memory, for one that waits, beside what it 
 class Will:
     """A will whose topic is valid."""
 
-    def __init__(self, fields: WillFields, key: str) -> None:
+    def __init__(self, fields: WillFields) -> None:
         self._fields = fields
-        self._key = key
         self._said = Published(fields.properties)
         self.size_bytes = WILL_COST_BYTES + len(fields.topic) + len(fields.body) + self._said.native.size_bytes
         self.delay_s = fields.properties.number(WILL_DELAY, 0)
@@ -34,8 +32,7 @@ class Will:
         """Publish the will; what its client may do is asked now, for much can have changed since it was left."""
         fields = self._fields
         try:
-            check_publishable(self._key)
-            target = client.target(TOPIC_SPACE, self._key)
+            target = find_target(client, fields.topic)
         except BrokerError as error:
             client.counters.drop("denied")
             outlet.note("will denied", error.text)
@@ -99,4 +96,7 @@ class DelayedWill(Timed):
 
 def accept_will(fields: WillFields | None) -> Will | None:
     """Check the topic of a will; a PeerError or Limit when it is none."""
-    return Will(fields, topic_to_key(fields.topic)) if fields is not None else None
+    if fields is None:
+        return None
+    check_destination(fields.topic)
+    return Will(fields)

@@ -165,6 +165,9 @@ def _read_packet(first: int, payload: Cursor) -> Packet:
     if first == 0xE0:
         code = payload.take(1) if payload.data else b"\0"
         return Packet("DISCONNECT", 0, code, payload.properties() if payload.at < len(payload.data) else {})
+    if first == 0xF0:
+        code = payload.take(1) if payload.data else b"\0"
+        return Packet("AUTH", 0, code, payload.properties() if payload.at < len(payload.data) else {})
     assert first == 0xD0
     return Packet("PINGRESP")
 
@@ -220,6 +223,10 @@ def unsubscribe5(*filters: str, packet_id: int = 1) -> bytes:
 
 def ack(first: int, packet_id: int, code: int | None = None) -> bytes:
     return frame(first, packet_id.to_bytes(2, "big") + (b"" if code is None else bytes([code])))
+
+
+def auth5(code: int, **said: Any) -> bytes:
+    return frame(0xF0, bytes([code]) + properties(said))
 
 
 def disconnect5(code: int = 0, **said: Any) -> bytes:

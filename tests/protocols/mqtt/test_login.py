@@ -2,8 +2,10 @@
 
 from core.access import User
 from protocols.connection import Connection, Peer
-from protocols.mqtt.connection import MqttConnection
+from protocols.mqtt.connection import UNTOLD, MqttConnection
 from tests.protocols.mqtt.peer import PINGREQ, Answer, Client, Publish, connect, publish, read, subscribe
+from tests.protocols.mqtt.peer5 import connect5
+from tests.protocols.mqtt.peer5 import read as read5
 from tests.protocols.world import ReadOutlet, Wire, World
 
 
@@ -74,6 +76,16 @@ def test_name_and_password_go_to_the_login_and_nowhere_else(world: World) -> Non
     wire.connection.logged_in(None, "user 'who': wrong name or password")
     assert read(wire.take()) == [Answer("CONNACK", codes=b"\x00\x04")]
     assert outlet.notes == [("connection refused", "user 'who': wrong name or password")]
+
+
+def test_the_reason_is_for_the_log_and_not_for_who_asks(world: World) -> None:
+    """It could tell that there is such a user."""
+    wire, outlet = slow_wire(world)
+    wire.send(connect5(username="who", password=b"guess"))
+    wire.connection.logged_in(None, "user 'who' may connect from loopback only")
+    [answer] = read5(wire.take())
+    assert (answer.name, answer.codes, answer.said) == ("CONNACK", b"\x86", {"reason_string": UNTOLD})
+    assert outlet.notes == [("connection refused", "user 'who' may connect from loopback only")]
 
 
 def test_an_anonymous_client_that_is_not_welcome_is_not_authorised(world: World) -> None:

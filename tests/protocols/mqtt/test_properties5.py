@@ -16,7 +16,7 @@ from protocols.mqtt.translate5 import Mqtt5Native, carried_by, from_core, publis
 from tests.protocols.mqtt.peer5 import Cursor, properties, variable
 
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
-topics = st.text(st.characters(exclude_characters="\0+#", exclude_categories=["Cs"]), min_size=1, max_size=12)
+topics = st.text(st.characters(exclude_characters="\0+#", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
 message_properties = st.fixed_dictionaries(
     {},
     optional={

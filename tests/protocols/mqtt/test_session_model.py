@@ -1,8 +1,8 @@
 """A publisher and a subscriber with persistent sessions, which may lose their connection at any point of any exchange.
 
 Both behave as the specification asks of clients (MQTT 3.1.1 §4.3, §4.4; MQTT 5.0 the same). Whatever is lost on the way:
-QoS 2 arrives exactly once and in order, QoS 1 at least once and in order. With MQTT 5.0 the subscriber takes two messages
-at a time, and not one more.
+QoS 2 arrives exactly once and in order, QoS 1 at least once and in order. With MQTT 5.0 the subscriber takes a few messages
+at a time and not one more, refuses some, and stays away for so long that its session may end.
 """
 
 from collections import deque
@@ -24,10 +24,12 @@ from tests.protocols.mqtt.peer import (
     pubrec,
     pubrel,
 )
-from tests.protocols.mqtt.peer5 import Client5, Packet, publish5
+from tests.protocols.mqtt.peer5 import Client5, Packet, ack, disconnect5, publish5
 from tests.protocols.world import World
 
 PACKET_IDS: Final = range(1, 6)
+EXPIRY_S: Final = 1_000  # of the sessions of MQTT 5.0
+AWHILE_S: Final = 5_000
 
 
 class Sending:
@@ -46,7 +48,7 @@ class Talker:
         self.client: Client | Client5
         self.greeted: list[Said]
         if version == 5:
-            newer = Client5(world, name, clean=False, session_expiry=1_000, receive_maximum=window)
+            newer = Client5(world, name, clean=False, session_expiry=EXPIRY_S, receive_maximum=window)
             self.client, self.resumed = newer, newer.connack.present
             self.greeted = [_as_older(said) for said in newer.greeted]
         else:
@@ -89,7 +91,7 @@ class Exchanges(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = self.new_world()
         self.publisher = self.talker("publisher")
         self.subscriber = self.talker("subscriber")
         self.subscriber.subscribe()
@@ -101,6 +103,9 @@ class Exchanges(RuleBasedStateMachine):
         self.got: dict[int, list[bytes]] = {1: [], 2: []}
         self.repeated: set[bytes] = set()  # QoS 1 bodies that came twice for a reason
         self.count = 0
+
+    def new_world(self) -> World:
+        return World()
 
     def talker(self, name: str) -> Talker:
         return Talker(self.world, name, self.version, self.window)
@@ -217,8 +222,67 @@ class Exchanges(RuleBasedStateMachine):
 
 
 class Exchanges5(Exchanges):
+    """With MQTT 5.0 the subscriber may also ask for another window, refuse, stay away too long, or change its expiry."""
+
     version = 5
     window = 2
+
+    @rule(window=st.integers(1, 4))
+    def subscriber_comes_back_with_another_window(self, window: int) -> None:
+        self.subscriber.hang_up()
+        self.window = window
+        self.subscriber = self.talker("subscriber")
+        assert self.subscriber.resumed
+        self.deliveries = deque(self.subscriber.greeted)
+        self.pump()
+
+    @precondition(lambda self: self.deliveries and isinstance(self.deliveries[0], Publish))
+    @rule()
+    def subscriber_refuses(self) -> None:
+        """[MQTT-4.4.0-2]: what is refused is not sent again, and makes room for the next."""
+        said = self.deliveries.popleft()
+        assert isinstance(said, Publish)
+        if said.packet_id in self.held:
+            answer = pubrec(said.packet_id)  # it was taken before, which cannot be taken back
+        else:
+            self.got[said.qos].append(said.body)
+            if said.dup:
+                self.repeated.add(said.body)
+            answer = ack(0x40 if said.qos == 1 else 0x50, said.packet_id, 0x97)
+        self.deliveries += self.subscriber.send(answer)
+        self.pump()
+
+    @rule(
+        away_s=st.sampled_from([1, EXPIRY_S - 1, EXPIRY_S, 2 * EXPIRY_S]), asked_s=st.sampled_from([None, 0, AWHILE_S])
+    )
+    def subscriber_stays_away(self, away_s: int, asked_s: int | None) -> None:
+        """[MQTT-3.1.2-23], [MQTT-4.1.0-2]: its session lasts as long as it asked for, last by its DISCONNECT."""
+        while self.answers:
+            self.publisher_reads()
+        if asked_s is None:
+            self.subscriber.hang_up()
+        else:
+            assert self.subscriber.send(disconnect5(session_expiry=asked_s)) == []
+            self.subscriber.hang_up()
+        self.world.advance(away_s)
+        self.subscriber = self.talker("subscriber")
+        lasts_s = EXPIRY_S if asked_s is None else asked_s
+        assert self.subscriber.resumed is (away_s < lasts_s)
+        self.deliveries = deque(self.subscriber.greeted)
+        if not self.subscriber.resumed:
+            assert not self.deliveries
+            self.held.clear()
+            self.subscriber.subscribe()
+            self.published = {
+                qos: [body for body in bodies if body in self.got[qos]] for qos, bodies in self.published.items()
+            }
+        self.pump()
+
+    @invariant()
+    def no_more_is_under_way_than_the_subscriber_takes(self) -> None:
+        """[MQTT-3.3.4-9]; what was released before counts too, until it is complete."""
+        new = {said.packet_id for said in self.deliveries if isinstance(said, Publish)} - self.held
+        assert not new or len(new | self.held) <= self.window
 
 
 Exchanges.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -90,9 +90,9 @@ def test_each_filter_has_its_own_code(world: World) -> None:
     """[MQTT-3.8.4-6], [MQTT-3.9.3-1], [MQTT-3.9.3-2]"""
     client = Client5(world)
     (answer,) = client.send(
-        subscribe5(("a", 2), ("a/#/b", 1), ("$share/g/a", 1), ("$queue/a", 1), ("b", 0), packet_id=77)
+        subscribe5(("a", 2), ("a/#/b", 1), ("$share/g/a", 1), ("$share/g", 1), ("b", 0), packet_id=77)
     )
-    assert (answer.name, answer.packet_id, answer.codes) == ("SUBACK", 77, b"\x02\x8f\x9e\x8f\x00")
+    assert (answer.name, answer.packet_id, answer.codes) == ("SUBACK", 77, b"\x02\x8f\x01\x8f\x00")
     assert "a/#/b" in answer.said["reason_string"]
 
 
