@@ -14,10 +14,12 @@ from core.model.errors import BrokerError, Denied, NotFound
 from core.model.names import DEFAULT_VHOST
 from core.timers import NEVER
 from protocols.connection import HANDSHAKE_TIMEOUT_S, Outlet, Peer
+from protocols.stomp.dialect import RABBITMQ, Dialect
 from protocols.stomp.errors import PeerError
 from protocols.stomp.frames import NO_LENGTH, Frame, FrameReader, after_login, connected_frame
 from protocols.stomp.headers import body_length, decoded, decoded_headers, escaped, unfolded
 from protocols.stomp.heartbeat import HeartBeat
+from protocols.stomp.send import Head
 from protocols.stomp.session import Session
 from protocols.stomp.speaker import Speaker
 from protocols.stomp.versions import NAMES, SUPPORTED, V1_0, V1_1, V1_2, negotiated
@@ -50,8 +52,8 @@ class Login:
 class StompConnection(Speaker):
     """One client of STOMP 1.0, 1.1 or 1.2."""
 
-    def __init__(self, broker: Broker, outlet: Outlet, peer: Peer) -> None:
-        super().__init__(broker, outlet, peer)
+    def __init__(self, broker: Broker, outlet: Outlet, peer: Peer, dialect: Dialect = RABBITMQ) -> None:
+        super().__init__(broker, outlet, peer, dialect)
         self._state = State.CONNECTING
         self._reader = FrameReader(broker.surroundings.usage)
         self._reading = False
@@ -174,16 +176,20 @@ class StompConnection(Speaker):
         reader = self._reader
         if head.startswith(ACK_ID) and self.version == V1_2:
             message_id = head[len(ACK_ID) :]
-            if b"\n" not in message_id:
-                # Nothing but the id that MESSAGE gave: read in place.
+            if b"\n" not in message_id and b":" not in message_id:
+                # Nothing but the id that MESSAGE gave, with its escapes: read in place.
                 if reader.body(NO_LENGTH) is None:
                     return False
                 session.accept(message_id.removesuffix(b"\r"))
                 return True
+        if head.startswith(SEND_STARTS):
+            again = session.sends.read_again(head)
+            if again is not None:
+                return self._publish(session, head, again)
         head = reader.shortened(head)
         reader.check(head)
         if head.startswith(SEND_STARTS):
-            return self._read_send(session, head)
+            return self._publish(session, head, session.sends.read(head))
         command, _, lines = unfolded(head, self.version).partition(b"\n")
         frame = Frame(decoded(command), decoded_headers(lines, self.version))
         receipt = frame.headers.get("receipt")
@@ -199,14 +205,15 @@ class StompConnection(Speaker):
             self._leave()
         return True
 
-    def _read_send(self, session: Session, head: bytes) -> bool:
-        found = session.sends.read(head)
+    def _publish(self, session: Session, head: bytes, found: Head) -> bool:
+        """Handle SEND once its body is there; False when it is not."""
         self._receipt = found.receipt
         body = self._reader.body(found.length)
         if body is None:
             return False
         self.publishes = True
-        session.publish(found, session.sends.plan(head, found), body)
+        sends = session.sends
+        session.publish(found, sends.plan(head, found) if found.plan is None else sends.plan_again(head, found), body)
         return True
 
     def _read_first(self, head: bytes) -> bool:
@@ -216,7 +223,11 @@ class StompConnection(Speaker):
         command, _, lines = unfolded(head, V1_1).partition(b"\n")
         if command not in {b"CONNECT", b"STOMP"}:
             raise PeerError("Illegal command", "You must log in using CONNECT first")
-        frame = Frame(decoded(command), decoded_headers(lines, V1_0))
+        try:
+            headers = decoded_headers(lines, V1_0)
+        except PeerError as mistake:  # not in its own words: what is no header may be a part of a password
+            raise PeerError(mistake.message, "each header line of CONNECT must be 'name:value', in UTF-8") from None
+        frame = Frame(decoded(command), headers)
         if self._reader.body(_length(frame)) is None:
             return False
         self._connect(frame)
@@ -231,6 +242,7 @@ class StompConnection(Speaker):
         if version == V1_0:
             frame.headers = {name.strip(" "): value.strip(" ") for name, value in frame.headers.items()}
         login = self._login = Login(frame, version)
+        self.client_id = frame.headers.get("client-id", "")
         self._beats = HeartBeat(frame.headers.get("heart-beat"), self.broker.clock.now)
         self._state = State.LOGGING_IN
         self.outlet.login(self, login.username, frame.headers.get("passcode", "").encode())
@@ -238,10 +250,13 @@ class StompConnection(Speaker):
     def _open(self, login: Login) -> None:
         if login.user is None:
             raise PeerError("Bad CONNECT", f"Access refused for user '{login.username}'")
+        vhost = login.vhost
+        if vhost not in self.broker.vhosts and not self.dialect.host_is_vhost:
+            vhost = DEFAULT_VHOST
         try:
-            client = self.broker.open(login.user, login.vhost, self.protocol, self.label)
+            client = self.broker.open(login.user, vhost, self.protocol, self.label)
         except (NotFound, Denied):
-            raise PeerError("Bad CONNECT", f"Virtual host '{login.vhost}' access denied") from None
+            raise PeerError("Bad CONNECT", f"Virtual host '{vhost}' access denied") from None
         self.version = login.version
         self.session_id = f"session-{self.broker.unique()}"
         self._session = Session(self, client)

@@ -12,6 +12,7 @@ from core.model.errors import (
     ExclusiveUse,
     InUse,
     Invalid,
+    InvalidSelector,
     Limit,
     Locked,
     Mismatch,
@@ -31,6 +32,7 @@ MESSAGES: Final[dict[type[BrokerError], str]] = {
     InUse: "precondition_failed",
     ExclusiveUse: "access_refused",
     Invalid: "precondition_failed",
+    InvalidSelector: "precondition_failed",
     Limit: "resource_error",
     Unsupported: "not_implemented",
 }

@@ -45,14 +45,12 @@ class FrameReader:
         self._position = 0  # of the frame that is being read
         self._body_at = 0
         self._lf_end = -1  # the first LF LF at or after an earlier position; the size when there is none
-        self._crlf_end = -1  # the first LF CR LF, likewise
 
     def feed(self, data: bytes) -> None:
         """Take a chunk. Whatever was fed before has been read up to None."""
         self._data = self._inbox.add(data)
         self._position = 0
         self._lf_end = -1
-        self._crlf_end = -1
 
     def put_off(self) -> None:
         """Hold what is not read yet until something is fed, and be it nothing."""
@@ -85,13 +83,10 @@ class FrameReader:
             if lf_end < 0:
                 lf_end = size
             self._lf_end = lf_end
-        crlf_end = self._crlf_end
-        if crlf_end < position:
-            crlf_end = data.find(b"\n\r\n", position)
-            if crlf_end < 0:
-                crlf_end = size
-            self._crlf_end = crlf_end
-        end = min(crlf_end, lf_end)
+        # No farther than the other end: bodies with LF only would be searched for nothing, a quarter of a message's time.
+        end = data.find(b"\n\r\n", position, lf_end + 1)
+        if end < 0:
+            end = lf_end
         if end == size:
             rest = data[position:]
             head = self.shortened(rest)
@@ -166,7 +161,6 @@ class FrameReader:
         self._data = b""
         self._position = 0
         self._lf_end = -1
-        self._crlf_end = -1
 
 
 def _too_large(what: str, limit: int) -> PeerError:

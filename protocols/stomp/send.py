@@ -10,15 +10,26 @@ from typing import Final
 from core.client import Client
 from core.publisher import Target
 from core.queueing.queue import Queue
-from protocols.stomp.destinations import TEMPORARY, Kind, StompDestination, parse, parse_all, reply_text
+from protocols.stomp.destinations import (
+    TEMPORARY_QUEUE,
+    TEMPORARY_TOPIC,
+    Kind,
+    StompDestination,
+    destination_of,
+    parse,
+    parse_all,
+    reply_text,
+)
 from protocols.stomp.errors import PeerError
 from protocols.stomp.frames import NO_LENGTH
 from protocols.stomp.headers import body_length, decoded, decoded_headers, unescaped, unfolded
 from protocols.stomp.speaker import Speaker
-from protocols.stomp.subscriptions import Subscriptions, queue_arguments
+from protocols.stomp.subscription_queues import queue_arguments
+from protocols.stomp.subscriptions import Subscriptions
 from protocols.stomp.translate import StompNative
 
 COMMAND: Final = b"SEND"
+RECEIPT: Final = b"\nreceipt:"
 REMEMBERED: Final = 256  # heads, and destinations, of one connection; beyond it the memory starts anew
 REMEMBERED_BYTES: Final = 1024  # of one head or destination
 
@@ -68,6 +79,7 @@ class Sends:
 
     def __init__(self, speaker: Speaker, client: Client, subscriptions: Subscriptions) -> None:
         self.known: dict[bytes, Head] = {}  # whole heads, with a plan
+        self._known_but_for_receipt: dict[bytes, Head] = {}  # heads that had one, without its line
         self._plans: dict[bytes, Plan] = {}  # by the lines of `Head`
         self._places: dict[str, list[Place]] = {}
         self._speaker = speaker
@@ -81,7 +93,7 @@ class Sends:
         length = _cut(found, b"\ncontent-length:")
         if length is not None:
             found.length = body_length(length)
-        receipt = _cut(found, b"\nreceipt:")
+        receipt = _cut(found, RECEIPT)
         if receipt is not None:
             if b"\\" in receipt or not receipt.isascii():
                 unescaped(decoded(receipt), version)
@@ -90,6 +102,24 @@ class Sends:
         if transaction is not None:
             found.transaction = unescaped(decoded(transaction), version)
         found.lines = found.lines[1:]
+        return found
+
+    def read_again(self, head: bytes) -> Head | None:
+        """Take apart a head that is one known but for its receipt, as publishers that ask for one each time send them."""
+        at = head.find(RECEIPT)
+        if at < 0:
+            return None
+        end = head.find(b"\n", at + len(RECEIPT))
+        if end < 0:
+            end = len(head)
+        known = self._known_but_for_receipt.get(head[:at] + head[end:])
+        receipt = head[at + len(RECEIPT) : end]
+        if known is None or not receipt.replace(b"-", b"").isalnum():
+            return None
+        found = Head(known.lines)
+        found.length = known.length
+        found.plan = known.plan
+        found.receipt = receipt
         return found
 
     def plan(self, head: bytes, found: Head) -> Plan:
@@ -107,7 +137,20 @@ class Sends:
                 self.known.clear()
             found.plan = plan
             self.known[head] = found
+        elif found.receipt is not None and found.transaction is None and found.plan is None:
+            self._remember_but_for_receipt(head, found, plan)
         return plan
+
+    def _remember_but_for_receipt(self, head: bytes, found: Head, plan: Plan) -> None:
+        before, _, after = head.partition(RECEIPT)
+        _, end, rest = after.partition(b"\n")
+        known = before + end + rest
+        if len(known) <= REMEMBERED_BYTES and RECEIPT not in known:  # of two, the first counts
+            if len(self._known_but_for_receipt) >= REMEMBERED:
+                self._known_but_for_receipt.clear()
+            kept = self._known_but_for_receipt[known] = Head(found.lines)
+            kept.length = found.length
+            kept.plan = plan
 
     def plan_again(self, head: bytes, known: Head) -> Plan:
         """Return the plan of a head that is remembered, made anew when one of its places is gone."""
@@ -118,11 +161,11 @@ class Sends:
     def _made(self, lines: bytes) -> Plan:
         speaker = self._speaker
         headers = decoded_headers(lines, speaker.version)
-        text = headers.get("destination")
+        text = destination_of(headers)
         if text is None:
             raise PeerError("Missing destination", "\"SEND\" must include the 'destination' header")
         now_ms = int(speaker.broker.clock.wall * 1000)
-        native = StompNative(lines, speaker.version, headers, self._client.user, now_ms)
+        native = StompNative(lines, speaker.version, speaker.dialect, headers, self._client.user, now_ms)
         places = self._to(text, headers)
         self._name_reply_queue(native, headers)
         return Plan(places, native)
@@ -130,7 +173,7 @@ class Sends:
     def _to(self, text: str, headers: dict[str, str]) -> list[Place]:
         places = self._places.get(text)
         if places is None or any(place.gone for place in places):
-            places = [self._place(destination, headers) for destination in parse_all(text)]
+            places = [self._place(destination, headers) for destination in parse_all(text, self._speaker.dialect)]
             if len(text) <= REMEMBERED_BYTES:
                 if len(self._places) >= REMEMBERED:
                     self._places.clear()
@@ -149,18 +192,23 @@ class Sends:
                     queue = client.declare_queue(key, durable=True, arguments=queue_arguments(headers))
             case Kind.EXISTING:
                 queue = client.vhost.queue(key)
-            case Kind.TEMPORARY:
-                queue = self._subscriptions.temporary(key)
+            case Kind.TEMPORARY_QUEUE:
+                queue = self._subscriptions.temporaries.queue(key)
                 key = queue.name
-            case Kind.REPLY | Kind.EXCHANGE:
+            case Kind.TEMPORARY_TOPIC:
+                key = self._subscriptions.temporaries.topic(key)
+            case Kind.REPLY | Kind.TOPIC | Kind.EXCHANGE:
                 pass
         return Place(client.target(destination.exchange, key), queue)
 
     def _name_reply_queue(self, native: StompNative, headers: dict[str, str]) -> None:
         reply_to = headers.get("reply-to", "")
-        if reply_to.startswith(TEMPORARY):
-            name = parse(reply_to).key
-            native.reply_to(reply_text(self._subscriptions.answered_at(name)))
+        if reply_to.startswith(TEMPORARY_QUEUE):
+            name = parse(reply_to, self._speaker.dialect).key
+            native.reply_to(reply_text(self._subscriptions.answered_at(name).name))
+        elif reply_to.startswith(TEMPORARY_TOPIC):
+            name = parse(reply_to, self._speaker.dialect).key
+            native.reply_to(reply_text(self._subscriptions.temporaries.topic(name)))
 
 
 def _cut(head: Head, start: bytes) -> bytes | None:

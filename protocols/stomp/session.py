@@ -3,12 +3,18 @@
 SEND and the plain ACK come here already read; every other frame comes as a `Frame`.
 """
 
+from typing import Final
+
 from core.client import Client
+from core.model.errors import BrokerError
 from core.model.message import Message
+from core.queueing.deferred import REQUEUE_DELAY_LIMIT_S
+from core.queueing.entry import Entry
 from core.queueing.transaction import ACCEPT, DISCARD, REQUEUE, settle
 from protocols.stomp.acknowledgement import split_id, unknown_message
 from protocols.stomp.errors import PeerError
 from protocols.stomp.frames import Frame
+from protocols.stomp.headers import escaped, number
 from protocols.stomp.receipts import Receipts
 from protocols.stomp.send import Head, Plan, Sends
 from protocols.stomp.speaker import Speaker
@@ -16,6 +22,8 @@ from protocols.stomp.subscription import Subscription
 from protocols.stomp.subscriptions import Subscriptions
 from protocols.stomp.transactions import Transactions
 from protocols.stomp.versions import V1_2
+
+DELAY_LIMIT_MS: Final = int(REQUEUE_DELAY_LIMIT_S * 1000)
 
 
 class Session:
@@ -33,9 +41,11 @@ class Session:
         """Do what a frame asks. Its receipt is for the connection to answer."""
         match frame.command:
             case "ACK":
-                self._acknowledge(frame, ACCEPT)
+                self._acknowledge(frame, ACCEPT, 0.0)
             case "NACK":
-                self._acknowledge(frame, REQUEUE if frame.flag("requeue", default=True) else DISCARD)
+                delay_s = _delay_s(frame)
+                requeues = frame.flag("requeue", default=delay_s > 0 or self._speaker.dialect.nack == REQUEUE)
+                self._acknowledge(frame, REQUEUE if requeues else DISCARD, delay_s if requeues else 0.0)
             case "SUBSCRIBE":
                 self.subscriptions.subscribe(frame)
             case "UNSUBSCRIBE":
@@ -86,14 +96,13 @@ class Session:
         """Settle a message and, with cumulative acknowledgement, those before it: an ACK that says only its id."""
         name, number = split_id(message_id)
         subscription = self.subscriptions.of_message(name, message_id)
-        consumer = subscription.consumer
-        numbered = consumer.take(number) if consumer is not None else None
+        numbered = subscription.take(number)
         if numbered is None:
             raise unknown_message(message_id)
         for _, entry in numbered:
             entry.queue.accept(entry)
 
-    def _acknowledge(self, frame: Frame, outcome: int) -> None:
+    def _acknowledge(self, frame: Frame, outcome: int, delay_s: float) -> None:
         message_id = self._message_id(frame)
         name, number = split_id(message_id)
         subscription = self.subscriptions.of_message(name, message_id)
@@ -101,15 +110,36 @@ class Session:
         transaction = frame.headers.get("transaction")
         if transaction is not None:
             self.transactions.check(transaction)
-        consumer = subscription.consumer
-        numbered = consumer.take(number) if consumer is not None else None
+        numbered = subscription.take(number)
         if numbered is None:
             raise unknown_message(message_id)
+        if outcome == DISCARD:
+            try:
+                self._open_grave(numbered)
+            except BrokerError:
+                subscription.put_back(numbered)  # nobody else knows of them now
+                raise
         if transaction is not None:
-            self.transactions.settle(transaction, subscription, numbered, outcome)
+            self.transactions.settle(transaction, subscription, numbered, outcome, delay_s)
             return
         for _, entry in numbered:
-            settle(entry, outcome)
+            if delay_s:
+                entry.queue.requeue_later(entry, delay_s)
+            else:
+                settle(entry, outcome)
+
+    def _open_grave(self, numbered: list[tuple[int, Entry]]) -> None:
+        """Have the dialect's queue for dead letters there, if one of these will need it."""
+        name = self._speaker.dialect.dead_letter_queue
+        vhost = self.client.vhost
+        if not name or name in vhost.queues:
+            return
+        for _, entry in numbered:
+            queue = vhost.queues.get(entry.queue.name)
+            if queue is not None and queue.dead_lettering is None:
+                grave = vhost.add_queue(name, durable=True)
+                vhost.watchers.appeared(grave)
+                return
 
     def _message_id(self, frame: Frame) -> bytes:
         """Return what an ACK or NACK is about: `id` in 1.2, `message-id` before."""
@@ -118,7 +148,8 @@ class Session:
         found = headers.get(name, headers.get("message-id"))
         if found is None:
             raise PeerError("Missing header", f"\"{frame.command}\" must include the '{name}' header")
-        return found.encode()
+        said = escaped(found, self._speaker.version)
+        return (said if said is not None else found).encode()
 
     def _check_named(self, frame: Frame, subscription: Subscription, message_id: bytes) -> None:
         """Refuse a `subscription` header that names another one than the message's id (STOMP 1.1 "ACK")."""
@@ -131,3 +162,9 @@ class Session:
         self.transactions.end()
         self.subscriptions.end()
         self.client.close()
+
+
+def _delay_s(frame: Frame) -> float:
+    """Return how long a requeued message is held back: `delay` says milliseconds."""
+    text = frame.headers.get("delay")
+    return number("delay", text, DELAY_LIMIT_MS) / 1000 if text is not None else 0.0

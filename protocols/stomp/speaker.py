@@ -3,6 +3,7 @@
 from core.broker import Broker
 from core.model.errors import BrokerError
 from protocols.connection import Connection, Outlet, Peer
+from protocols.stomp.dialect import Dialect
 from protocols.stomp.errors import PeerError, error_frame, translated
 from protocols.stomp.versions import V1_0
 
@@ -10,9 +11,11 @@ from protocols.stomp.versions import V1_0
 class Speaker(Connection):
     """A connection that speaks STOMP. `StompConnection` is the only kind there is; its parts know it as this."""
 
-    def __init__(self, broker: Broker, outlet: Outlet, peer: Peer) -> None:
+    def __init__(self, broker: Broker, outlet: Outlet, peer: Peer, dialect: Dialect) -> None:
         super().__init__(broker, outlet, peer, "stomp")
+        self.dialect = dialect
         self.version = V1_0  # until CONNECT has been read
+        self.client_id = ""  # what CONNECT says; names the client's durable subscriptions in ActiveMQ's way
         self.session_id = ""  # a word that no other connection has, once somebody is logged in
 
     def fail(self, error: PeerError, receipt: bytes | None) -> None:

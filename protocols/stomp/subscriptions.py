@@ -1,97 +1,107 @@
 """SUBSCRIBE and UNSUBSCRIBE: what a subscription to each kind of destination is made of, as in RabbitMQ.
 
 `/queue/` declares a durable queue and shares it. `/topic/` and `/exchange/` get what is published from now on: by a
-direct subscription where that will do, else by an exclusive queue, or, with `durable:true`, `auto-delete:false` and an
-`id`, by a durable queue that outlives the connection.
+direct subscription where that will do, else by an exclusive queue, or by a durable queue that outlives the connection.
 """
 
-import base64
-import hashlib
+from functools import partial
 from typing import Final
 
 from core.client import Client
-from core.model.destination import SEPARATOR
-from core.model.names import TOPIC_SPACE
-from core.model.properties import Headers
 from core.queueing.queue import Queue
-from core.routing.pattern import parse_binding_key
+from core.routing.selector import Selector, parse_selector
+from core.routing.selector.parser import PARSE_STEPS
 from protocols.stomp.acknowledgement import AUTO, MODES, unknown_message
-from protocols.stomp.destinations import TEMPORARY, Kind, StompDestination, parse
+from protocols.stomp.destinations import TEMPORARY_QUEUE, Kind, StompDestination, destination_of, parse_all
 from protocols.stomp.errors import PeerError
 from protocols.stomp.frames import Frame
 from protocols.stomp.headers import header_line, number
 from protocols.stomp.messages import MessageWriter
 from protocols.stomp.speaker import Speaker
-from protocols.stomp.subscription import DirectSubscription, QueueConsumer, Subscription
+from protocols.stomp.subscription import Count, Subscription, Terms
+from protocols.stomp.subscription_queues import (
+    Place,
+    bound,
+    declared,
+    durable_name,
+    entrance_of,
+    is_durable,
+    is_topic,
+    kept,
+    named_by_client,
+    subscription_name,
+    wants_queue,
+)
+from protocols.stomp.temporaries import Temporaries
 from protocols.stomp.versions import V1_0
+from protocols.stomp.wildcards import queue_pattern
 
-SUBSCRIPTIONS_LIMIT: Final = 10_000  # of one connection
-TEMPORARY_LIMIT: Final = 1_000  # temporary queues of one connection
 PREFETCH_LIMIT: Final = 1 << 31
-
-# Headers that become arguments of a queue that is declared (RabbitMQ's list): numbers and words.
-NUMBER_ARGUMENTS: Final = (
-    "x-expires",
-    "x-message-ttl",
-    "x-max-length",
-    "x-max-length-bytes",
-    "x-max-priority",
-)
-WORD_ARGUMENTS: Final = (
-    "x-dead-letter-exchange",
-    "x-dead-letter-routing-key",
-    "x-overflow",
-    "x-queue-type",
-)
-# Headers that select or hold back messages: to ignore them would deliver the wrong ones.
-NOT_SUPPORTED: Final = ("selector", "browser", "activemq.subscriptionName", "activemq.subcriptionName")
+PRIORITY_MOST: Final = (1 << 31) - 1
+TEXT_AS_NUMBERS: Final = "convert_string_expressions:"  # before a selector: headers of STOMP are always text
 
 
 class Subscriptions:
-    """The subscriptions and temporary queues of one connection."""
+    """The subscriptions of one connection."""
 
     def __init__(self, speaker: Speaker, client: Client) -> None:
+        self.temporaries = Temporaries(client, speaker.dialect)
         self._speaker = speaker
         self._client = client
         self._by_key: dict[str, Subscription] = {}  # T_ and the id, or Q_ and the destination
         self._by_name: dict[bytes, Subscription] = {}  # as their messages' ids name them
-        self._temporary: dict[str, Queue] = {}  # by the client's name
         self._last_number = 0
+        self._count = Count()
 
     # From frames
 
     def subscribe(self, frame: Frame) -> None:
         """Do what a SUBSCRIBE asks."""
-        text = frame.headers.get("destination")
+        text = destination_of(frame.headers)
         if text is None:
             raise PeerError("Missing destination", "\"SUBSCRIBE\" must include the 'destination' header")
-        if SEPARATOR in text:
-            raise PeerError(
-                "Invalid destination",
-                f"'{text}' is a list, which cannot be subscribed to at once: a comma inside a name is written %2C",
-            )
-        key = self._key(frame, text)
+        key = self._key(frame, frame.headers["destination"])
         self._check_free(key)
-        for name in NOT_SUPPORTED:
-            if name in frame.headers:
-                raise PeerError("Invalid header", f"'{name}' on SUBSCRIBE is not supported")
-        mode = MODES.get(frame.headers.get("ack", "auto"))
-        if mode is None:
-            raise PeerError("Invalid header", f"ack must be one of {', '.join(MODES)}, not '{frame.headers['ack']}'")
-        self._start(frame, key, mode, parse(text))
+        terms = self._terms(frame)
+        destinations = parse_all(text, self._speaker.dialect)
+        subscription = self._added(key, terms)
+        subscription.several = (
+            len(destinations) > 1 or queue_pattern(destinations[0], self._speaker.dialect) is not None
+        )
+        if frame.flag("browser"):
+            self._browse(frame, subscription, destinations)
+            return
+        name = subscription_name(frame)
+        if name:
+            self._subscribe_durably(frame, subscription, terms, destinations, name)
+            return
+        for destination in destinations:
+            self._join(frame, subscription, terms, destination)
 
     def unsubscribe(self, frame: Frame) -> None:
         """Do what an UNSUBSCRIBE asks."""
-        if "id" not in frame.headers and "destination" not in frame.headers:
+        name = subscription_name(frame)
+        if "id" not in frame.headers and "destination" not in frame.headers and not name:
             raise PeerError("Missing destination or id", "\"UNSUBSCRIBE\" must include the 'id' header")
-        key = self._key(frame, frame.headers.get("destination", ""))
-        subscription = self._by_key.get(key)
-        if subscription is None:
-            raise PeerError("No subscription found", f"there is no subscription '{key[2:]}'")
-        self._drop(subscription)
-        queue = subscription.queue
-        if subscription.outlives and queue is not None and _durable(frame):
-            self._client.delete_queue(queue.name)
+        if not name or "id" in frame.headers:
+            key = self._key(frame, frame.headers.get("destination", ""))
+            subscription = self._by_key.get(key)
+            if subscription is not None:
+                self._drop(subscription)
+                if is_durable(frame):
+                    for queue_name in subscription.durable_queues:
+                        self._client.delete_queue(queue_name)
+            elif not name:
+                raise PeerError("No subscription found", f"there is no subscription '{key[2:]}'")
+        if name:
+            self._forget_durable(name)
+
+    def _forget_durable(self, name: str) -> None:
+        """End a durable subscription in ActiveMQ's way, whether or not this connection has it."""
+        queue_name = named_by_client(self._speaker.client_id, name)
+        if queue_name not in self._client.vhost.queues:
+            raise PeerError("No subscription found", f"there is no durable subscription '{name}'")
+        self._client.delete_queue(queue_name, if_unused=True)
 
     def _key(self, frame: Frame, destination: str) -> str:
         subscription_id = frame.headers.get("id")
@@ -104,98 +114,127 @@ class Subscriptions:
     def _check_free(self, key: str) -> None:
         if key in self._by_key:
             raise PeerError("Duplicated subscription identifier", f"a subscription '{key[2:]}' exists already")
-        if len(self._by_key) >= SUBSCRIPTIONS_LIMIT:
-            raise PeerError("resource_error", f"more than {SUBSCRIPTIONS_LIMIT} subscriptions of one connection")
+
+    def _terms(self, frame: Frame) -> Terms:
+        headers = frame.headers
+        mode = MODES.get(headers.get("ack", "auto"))
+        if mode is None:
+            raise PeerError("Invalid header", f"ack must be one of {', '.join(MODES)}, not '{headers['ack']}'")
+        prefetch = self._speaker.dialect.prefetch_default
+        for name in self._speaker.dialect.prefetch_headers:
+            if name in headers:
+                prefetch = number(name, headers[name], PREFETCH_LIMIT)
+                break
+        text = headers.get("selector", "")
+        self._client.counters.work += PARSE_STEPS * len(text)
+        terms = Terms(mode, prefetch, selector_of(text))
+        for name in ("x-priority", "activemq.priority"):
+            if name in headers:
+                digits = headers[name].removeprefix("-")
+                priority = number(name, digits, PRIORITY_MOST)
+                terms.arguments["x-priority"] = priority if digits == headers[name] else -priority
+                break
+        return terms
 
     # Starting
 
-    def _start(self, frame: Frame, key: str, mode: int, destination: StompDestination) -> None:
-        prefetch = frame.headers.get("prefetch-count", frame.headers.get("activemq.prefetchSize"))
-        credit = number("prefetch-count", prefetch, PREFETCH_LIMIT) if prefetch is not None else 0
-        match destination.kind:
-            case Kind.QUEUE:
-                self._consume(key, self._declared(frame, destination), mode, credit)
-            case Kind.TEMPORARY:
-                self._consume(key, self.temporary(destination.key).name, mode, credit)
-            case Kind.EXISTING | Kind.REPLY:
-                self._consume(key, destination.key, mode, credit)
-            case Kind.EXCHANGE:
-                if mode == AUTO and destination.exchange == TOPIC_SPACE and not _wants_queue(frame):
-                    self._subscribe_directly(key, destination)
-                else:
-                    self._consume(key, self._bound(frame, destination), mode, credit).outlives = _durable(frame)
-
-    def _subscribe_directly(self, key: str, destination: StompDestination) -> None:
-        writer = self._writer(key, AUTO)
-        direct = DirectSubscription(self._speaker, writer)
-        self._client.subscribe(parse_binding_key(destination.key), destination.key, direct)
-        self._add(Subscription(key, writer.name, None, None, direct))
-
-    def _consume(self, key: str, queue_name: str, mode: int, prefetch: int) -> Subscription:
-        writer = self._writer(key, mode)
-        consumer = QueueConsumer(self._speaker, writer, mode, prefetch)
-        queue = self._client.consume(queue_name, consumer)
-        return self._add(Subscription(key, writer.name, queue, consumer, None))
-
-    def _writer(self, key: str, mode: int) -> MessageWriter:
-        self._last_number += 1
-        name = f"T_{self._last_number}@@{self._speaker.session_id}@@".encode()
-        line = header_line("subscription", key[2:], self._speaker.version) if key.startswith("T_") else b""
-        if line is None:
-            raise PeerError("Invalid header", "the id of the subscription cannot be repeated")
-        return MessageWriter(self._speaker, name, line, acknowledged=mode != AUTO)
-
-    def _add(self, subscription: Subscription) -> Subscription:
-        self._by_key[subscription.key] = subscription
+    def _added(self, key: str, terms: Terms) -> Subscription:
+        writer = self._writer(key, terms.mode)
+        subscription = Subscription(key, self._speaker, self._client, writer, terms, self._count)
+        self._by_key[key] = subscription
         self._by_name[subscription.name] = subscription
         return subscription
 
-    def _declared(self, frame: Frame, destination: StompDestination) -> str:
-        self._client.declare_queue(
-            destination.key,
-            durable=frame.flag("durable", default=frame.flag("persistent", default=True)),
-            exclusive=frame.flag("exclusive"),
-            auto_delete=frame.flag("auto-delete"),
-            arguments=queue_arguments(frame.headers),
-        )
-        return destination.key
+    def _writer(self, key: str, mode: int) -> MessageWriter:
+        self._last_number += 1
+        speaker = self._speaker
+        name = speaker.dialect.id_start(self._last_number, speaker.session_id, speaker.version)
+        line = header_line("subscription", key[2:], speaker.version) if key.startswith("T_") else b""
+        if line is None:
+            raise PeerError("Invalid header", "the id of the subscription cannot be repeated")
+        return MessageWriter(speaker, name, line, acknowledged=mode != AUTO)
 
-    def _bound(self, frame: Frame, destination: StompDestination) -> str:
-        """Return the name of a queue that is bound to an exchange for this subscription."""
+    def _join(self, frame: Frame, subscription: Subscription, terms: Terms, destination: StompDestination) -> None:
+        """Add one destination to a subscription."""
+        match destination.kind:
+            case Kind.QUEUE:
+                pattern = queue_pattern(destination, self._speaker.dialect)
+                if pattern is not None:
+                    subscription.consume_matching(pattern)
+                else:
+                    subscription.consume(declared(self._client, frame, destination))
+            case Kind.EXISTING | Kind.REPLY:
+                subscription.consume(destination.key)
+            case Kind.TEMPORARY_QUEUE:
+                self._show(subscription, destination)
+                subscription.consume(self.temporaries.queue(destination.key).name)
+            case Kind.TEMPORARY_TOPIC:
+                self._show(subscription, destination)
+                self._join_temporary_topic(subscription, terms, self.temporaries.topic(destination.key))
+            case Kind.TOPIC | Kind.EXCHANGE:
+                self._join_exchange(frame, subscription, terms, destination)
+
+    def _join_exchange(
+        self, frame: Frame, subscription: Subscription, terms: Terms, destination: StompDestination
+    ) -> None:
         client = self._client
-        arguments = queue_arguments(frame.headers)
-        if _durable(frame):
-            name = frame.headers.get("x-queue-name") or _durable_name(frame, destination)
-            queue = client.declare_queue(name, durable=True, arguments=arguments)
+        place = Place(destination, self._speaker.dialect)
+        if is_durable(frame):
+            name = kept(client, frame, place, terms.selector, durable_name(frame, destination))
+            subscription.durable_queues.append(name)
+            subscription.consume(name, selected=True)
+        elif terms.mode == AUTO and is_topic(destination) and not wants_queue(frame):
+            subscription.listen(partial(place.bind, client))
         else:
-            name = frame.headers.get("x-queue-name", "")
-            queue = client.declare_queue(name, exclusive=True, auto_delete=True, arguments=arguments)
-        client.bind_queue(queue.name, destination.exchange, destination.key, {})
-        return queue.name
+            subscription.consume(bound(client, frame, place, terms.selector), selected=True)
 
-    # Temporary queues
+    def _join_temporary_topic(self, subscription: Subscription, terms: Terms, key: str) -> None:
+        client = self._client
+        if terms.mode == AUTO:
+            subscription.listen(partial(client.join_replies, key))
+            return
+        queue = client.declare_queue("", exclusive=True, auto_delete=True)
+        client.join_replies(key, entrance_of(client, queue, terms.selector))
+        subscription.consume(queue.name, selected=True)
 
-    def temporary(self, name: str) -> Queue:
-        """Return the queue that is `/temp-queue/NAME` to this connection; it ends with it."""
-        queue = self._temporary.get(name)
-        if queue is None or queue.deleted:
-            if queue is None and len(self._temporary) >= TEMPORARY_LIMIT:
-                raise PeerError("resource_error", f"more than {TEMPORARY_LIMIT} temporary queues of one connection")
-            queue = self._client.declare_queue("", exclusive=True, auto_delete=True)
-            self._temporary[name] = queue
-        return queue
+    def _show(self, subscription: Subscription, destination: StompDestination) -> None:
+        """Have messages say the client's own name for what is temporary; RabbitMQ's show where it really is."""
+        told = destination.kind is Kind.TEMPORARY_TOPIC or self._speaker.dialect.shows_temporary
+        if told and not subscription.several:
+            line = header_line("destination", destination.text, self._speaker.version)
+            subscription.writer.where = line or b""
 
-    def answered_at(self, name: str) -> str:
-        """Return the name of the queue that is `/temp-queue/NAME`, with a subscription to it.
+    def _subscribe_durably(
+        self, frame: Frame, subscription: Subscription, terms: Terms, destinations: list[StompDestination], name: str
+    ) -> None:
+        """Begin or take up a durable subscription in ActiveMQ's way."""
+        destination = destinations[0]
+        if len(destinations) > 1 or destination.kind not in {Kind.TOPIC, Kind.EXCHANGE}:
+            raise PeerError("Invalid destination", f"the durable subscription '{name}' must be to one topic")
+        queue_name = named_by_client(self._speaker.client_id, name)
+        place = Place(destination, self._speaker.dialect)
+        name = kept(self._client, frame, place, terms.selector, queue_name)
+        subscription.consume(name, selected=True, exclusive=True)
 
-        Without one by the client, answers come under its destination as the subscription's id (RabbitMQ).
+    def _browse(self, frame: Frame, subscription: Subscription, destinations: list[StompDestination]) -> None:
+        destination = destinations[0]
+        if subscription.several or destination.kind not in {Kind.QUEUE, Kind.EXISTING}:
+            raise PeerError("Invalid destination", f"'{destination.text}' cannot be browsed: only one queue can")
+        if destination.kind is Kind.QUEUE and destination.key not in self._client.vhost.queues:
+            declared(self._client, frame, destination)
+        subscription.browse(destination.key)
+
+    def answered_at(self, name: str) -> Queue:
+        """Return the queue that is `/temp-queue/NAME`, with a subscription to it where the dialect gives one unasked.
+
+        Then answers come under its destination as the subscription's id (RabbitMQ).
         """
-        queue = self.temporary(name)
-        if not queue.consumers:
-            key = f"T_{TEMPORARY}{name}"
+        queue = self.temporaries.queue(name)
+        if not queue.consumers and self._speaker.dialect.answers_unasked:
+            key = f"T_{TEMPORARY_QUEUE}{name}"
             self._check_free(key)
-            self._consume(key, queue.name, AUTO, 0)
-        return queue.name
+            self._added(key, Terms(AUTO, 0, None)).consume(queue.name)
+        return queue
 
     # From the connection
 
@@ -224,35 +263,16 @@ class Subscriptions:
     def _drop(self, subscription: Subscription) -> None:
         del self._by_key[subscription.key]
         del self._by_name[subscription.name]
-        subscription.end(self._client)
+        subscription.end()
 
 
-def queue_arguments(headers: dict[str, str]) -> Headers:
-    """Return the arguments that the headers of a frame give to a queue that it declares."""
-    arguments: Headers = {}
-    for name in NUMBER_ARGUMENTS:
-        if name in headers:
-            arguments[name] = number(name, headers[name], (1 << 63) - 1)
-    for name in WORD_ARGUMENTS:
-        if name in headers:
-            arguments[name] = headers[name]
-    return arguments
+def selector_of(text: str) -> Selector | None:
+    """Return the selector of a header, or None when it selects everything.
 
-
-def _durable(frame: Frame) -> bool:
-    """Whether a subscription is to outlive its connection (RabbitMQ's convention)."""
-    return frame.flag("durable", default=frame.flag("persistent")) and not frame.flag("auto-delete", default=True)
-
-
-def _wants_queue(frame: Frame) -> bool:
-    """Whether a topic subscription says something that only a queue can do."""
-    return _durable(frame) or "x-queue-name" in frame.headers or bool(queue_arguments(frame.headers))
-
-
-def _durable_name(frame: Frame, destination: StompDestination) -> str:
-    """Return the queue name of a durable subscription: the same again for the same destination and id."""
-    subscription_id = frame.headers.get("id")
-    if not subscription_id:
-        raise PeerError("Missing header", "a durable subscription must include the 'id' header")
-    digest = hashlib.sha256(f"{destination.text}\n{subscription_id}".encode()).digest()[:16]
-    return f"stomp-subscription-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+    Numbers in headers of STOMP are text, so text is compared as the number that it spells, as in ActiveMQ; where only
+    text is asked for there is nothing to convert.
+    """
+    if not text.strip():
+        return None
+    selector = parse_selector(text)  # as it is, so that the column of a mistake is the client's
+    return selector if selector.is_pin else parse_selector(TEXT_AS_NUMBERS + text)

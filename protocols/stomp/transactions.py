@@ -7,9 +7,10 @@ end of the connection give it back.
 from typing import Final
 
 from core.client import Client
+from core.model.errors import Limit
 from core.model.message import Message
 from core.queueing.entry import Entry
-from core.queueing.transaction import BYTES_LIMIT, Transaction
+from core.queueing.transaction import BYTES_LIMIT, OPERATIONS_LIMIT, Transaction
 from core.routing.exchange import Exchange
 from protocols.stomp.errors import PeerError
 from protocols.stomp.subscription import Subscription
@@ -31,6 +32,7 @@ class OpenTransaction:
     def __init__(self, operations: Transaction) -> None:
         self.operations = operations
         self.claims: list[Claim] = []
+        self.later: list[tuple[Entry, float]] = []  # to be requeued after so many seconds
 
 
 class Transactions:
@@ -56,12 +58,24 @@ class Transactions:
             raise PeerError("resource_error", f"transactions of more than {BYTES_LIMIT} bytes are open")
         found.operations.publish(exchange, message)
 
-    def settle(self, name: str, subscription: Subscription, numbered: list[tuple[int, Entry]], outcome: int) -> None:
-        """Add settlements of what was taken from a subscription."""
+    def settle(
+        self,
+        name: str,
+        subscription: Subscription,
+        numbered: list[tuple[int, Entry]],
+        outcome: int,
+        delay_s: float = 0.0,
+    ) -> None:
+        """Add settlements of what was taken from a subscription. `delay_s`: what is requeued is held back so long."""
         found = self._find(name)
         found.claims.append(Claim(subscription, numbered))
         for _, entry in numbered:
-            found.operations.settle(entry, outcome)
+            if not delay_s:
+                found.operations.settle(entry, outcome)
+            elif len(found.later) >= OPERATIONS_LIMIT:
+                raise Limit(f"transaction of more than {OPERATIONS_LIMIT} operations")
+            else:
+                found.later.append((entry, delay_s))
 
     def check(self, name: str) -> None:
         """Refuse a name that no transaction has begun under."""
@@ -71,6 +85,8 @@ class Transactions:
         """Do everything, or nothing: False when a queue would refuse a message."""
         found = self._take(name)
         if self._client.commit(found.operations):
+            for entry, delay_s in found.later:
+                entry.queue.requeue_later(entry, delay_s)
             return True
         for claim in found.claims:
             claim.subscription.put_back(claim.numbered)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from protocols.stomp.connection import StompConnection
+from protocols.stomp.dialect import RABBITMQ, Dialect
 from protocols.stomp.session import Session
 from tests.protocols.world import Wire, World
 
@@ -63,10 +64,12 @@ def answers(data: bytes) -> list[Answer]:
 class StompPeer:
     """A client on a wire of its own."""
 
-    def __init__(self, world: World, version: str = "1.2", user: str = "guest", **headers: str) -> None:
+    def __init__(
+        self, world: World, version: str = "1.2", user: str = "guest", dialect: Dialect = RABBITMQ, **headers: str
+    ) -> None:
         self.world = world
         self.version = version
-        self.wire: Wire[StompConnection] = world.connect(StompConnection)
+        self.wire: Wire[StompConnection] = world.connect(StompConnection, dialect)
         said = {} if version == "1.0" else {"accept-version": version, "host": "/"}
         said |= {"login": user, "passcode": user}
         said |= {name.replace("_", "-"): value for name, value in headers.items()}

@@ -177,3 +177,14 @@ def test_the_broker_says_good_bye() -> None:
     peer.wire.connection.shut_down()
     refused(peer.heard(), "Connection closed", "stopping")
     assert peer.closed
+
+
+@pytest.mark.parametrize("rest", ["hunter2", "hunter2\\", "hunter2\xff"])
+def test_a_part_of_a_password_is_neither_told_nor_noted(rest: str) -> None:
+    """A password with a line break in it: there is no escape for one in CONNECT."""
+    wire = World().connect(StompConnection)
+    said = f"CONNECT\naccept-version:1.2\nlogin:guest\npasscode:first\n{rest}\n\n\0".encode("latin-1")
+    (error,) = answers(wire.send(said))
+    assert (error.command, error["message"]) == ("ERROR", "Invalid header")
+    assert b"hunter2" not in error.body
+    assert "hunter2" not in repr(wire.outlet.notes)

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.stomp.connection import StompConnection
+from protocols.stomp.dialect import DIALECTS, Dialect
 from tests.protocols.stomp.peer import VERSIONS, StompPeer, answers
 from tests.protocols.world import World
 
@@ -28,6 +29,15 @@ PIECES = (
     b"ACK\nid:T_1@@session-unique-1@@1\n\n\0",
     b"ACK\nid:T_1@@session-unique-1@@2\nmessage-id:T_1@@session-unique-1@@2\ntransaction:t\n\n\0",
     b"NACK\nmessage-id:T_1@@session-unique-1@@1\nsubscription:1\n\n\0",
+    b"NACK\nid:T_1@@session-unique-1@@1\nmessage-id:T_1@@session-unique-1@@1\ndelay:500\n\n\0",
+    b"NACK\nid:ID\\csession-unique-1\\c1\\c1\nmessage-id:ID:session-unique-1:1:1\n\n\0",
+    b"NACK\nid:ID\\csession-unique-1\\c1\\c1\ntransaction:t\ndelay:500\nrequeue:true\n\n\0",
+    b"SUBSCRIBE\nid:3\ndestination:/queue/q.*\nack:client\nactivemq.prefetchSize:2\n\n\0",
+    b"SUBSCRIBE\nid:4\ndestination:/queue/q,/topic/a.b,/temp-topic/t\nack:client-individual\n\n\0",
+    b"SUBSCRIBE\nid:5\ndestination:/queue/q\nbrowser:true\n\n\0",
+    b"SUBSCRIBE\nid:6\ndestination:/topic/a.#\nack:client\nselector:n > 1 OR n IS NULL\n\n\0",
+    b"UNSUBSCRIBE\nid:4\n\n\0",
+    b"SEND\ndestination:/queue/q.a,/temp-topic/t\nn:2\n\nx\0",
     b"BEGIN\ntransaction:t\n\n\0",
     b"COMMIT\ntransaction:t\n\n\0",
     b"ABORT\ntransaction:t\n\n\0",
@@ -44,9 +54,12 @@ def check_nothing_is_left(world: World) -> None:
         wire.hang_up()
         assert not wire.outlet.failures
         answers(wire.take().lstrip(b"\n"))
+    world.advance(1)  # what was held back is there again
     vhost = world.broker.vhosts["/"]
-    assert set(vhost.queues) <= {"q"}
+    assert set(vhost.queues) <= {"q", "q.a", "q.*", "ActiveMQ.DLQ"}
     assert not vhost.exchanges["amq.topic"].bindings
+    assert len(vhost.default_exchange.bindings) == len(vhost.queues)
+    assert vhost.watchers._patterns.size == 0
     for queue in vhost.queues.values():
         assert not queue.consumers
         assert queue.unsettled_count == 0
@@ -63,11 +76,12 @@ def test_any_octets_before_the_login(data: list[bytes]) -> None:
     check_nothing_is_left(world)
 
 
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
 @pytest.mark.parametrize("version", VERSIONS)
 @given(data=chunks)
-def test_any_octets_after_the_login(version: str, data: list[bytes]) -> None:
+def test_any_octets_after_the_login(version: str, dialect: Dialect, data: list[bytes]) -> None:
     world = World()
-    peer = StompPeer(world, version)
+    peer = StompPeer(world, version, dialect=dialect)
     peer.say("BEGIN", {"transaction": "u"})
     for chunk in data:
         answers(peer.wire.send(chunk))

@@ -47,6 +47,13 @@ def test_a_receipt_that_is_no_header_is_an_error(receipt: bytes, command: bytes)
     assert "receipt-id" not in error.headers
 
 
+def test_a_receipt_that_cannot_be_repeated_is_an_error() -> None:
+    """1.1 has no escape for a carriage return, so a header line cannot end with one twice."""
+    peer = StompPeer(World(), "1.1")
+    (error,) = answers(peer.wire.send(b"BEGIN\ntransaction:t\nreceipt:a\rb\n\n\0"))
+    assert (error["message"], error.body) == ("Invalid header", b"the receipt cannot be repeated")
+
+
 def test_a_receipt_waits_for_the_confirm_and_later_ones_for_it() -> None:
     peer = StompPeer(World())
     receipts = peer.session.receipts
@@ -106,3 +113,51 @@ def test_a_receipt_means_that_the_queue_has_it() -> None:
     assert ids(peer.send("/queue/q", receipt="1")) == ["1"]
     queue: Queue = world.broker.vhosts["/"].queues["q"]
     assert queue.ready_count == 1
+
+
+ODD_RECEIPTS = [
+    b"",
+    b"-",
+    b"a-1",
+    b"a\\cb",
+    b"\\t",
+    b"\xff",
+    b"a\0b",
+    b"a:b",
+    b" a",
+    b"1\nreceipt:2",
+    b"1\nx:y",
+    b"1\r",
+    b"9" * 2_000,
+]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("receipt", ODD_RECEIPTS)
+def test_a_head_that_is_known_but_for_its_receipt_is_read_as_one_that_is_new(receipt: bytes, version: str) -> None:
+    def send(peer: StompPeer, receipt: bytes, tail: bytes = b"") -> list[Answer]:
+        return answers(peer.wire.send(b"SEND\nreceipt:" + receipt + b"\ndestination:/queue/q\n" + tail + b"\nbody\0"))
+
+    new, knowing = StompPeer(World(), version), StompPeer(World(), version)
+    for number in (b"1", b"2", b"3"):
+        assert ids(send(knowing, number)) == [number.decode()]
+    said, said_again = send(new, receipt), send(knowing, receipt)
+    assert [(answer.command, answer.headers, answer.body) for answer in said_again] == [
+        (answer.command, answer.headers, answer.body) for answer in said
+    ]
+    assert knowing.closed == new.closed
+    assert waiting(knowing) == waiting(new) + 3
+
+
+def waiting(peer: StompPeer) -> int:
+    queue = peer.world.broker.vhosts["/"].queues.get("q")
+    return 0 if queue is None else queue.ready_count
+
+
+def test_a_known_head_finds_its_queue_again_after_it_was_deleted() -> None:
+    peer = StompPeer(World())
+    for number in range(4):
+        if number == 2:
+            peer.world.broker.vhosts["/"].remove_queue(peer.world.broker.vhosts["/"].queues["q"])
+        assert ids(peer.send("/queue/q", receipt=str(number))) == [str(number)]
+    assert waiting(peer) == 2

@@ -4,7 +4,7 @@ from typing import Final
 
 import pytest
 
-from core.queueing.queue import REJECT_PUBLISH
+from core.queueing.stock import REJECT_PUBLISH
 from protocols.stomp.send import REMEMBERED, REMEMBERED_BYTES
 from tests.protocols.stomp.peer import StompPeer, answers, bodies, frame, refused
 from tests.protocols.world import World

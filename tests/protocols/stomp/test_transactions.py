@@ -3,7 +3,7 @@
 import pytest
 
 from core.model.message import plain_message
-from core.queueing.queue import REJECT_PUBLISH
+from core.queueing.stock import REJECT_PUBLISH
 from core.queueing.transaction import BYTES_LIMIT, OPERATIONS_LIMIT
 from protocols.stomp.errors import PeerError
 from protocols.stomp.transactions import TRANSACTIONS_LIMIT

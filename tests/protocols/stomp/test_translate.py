@@ -11,6 +11,7 @@ from core.access import User
 from core.counters import Counters
 from core.model.message import AT_MOST_ONCE, Message, plain_message
 from core.model.properties import Native, Properties, Timestamp
+from protocols.stomp.dialect import RABBITMQ
 from protocols.stomp.headers import decoded_headers, header_line
 from protocols.stomp.translate import MESSAGE_OWN, PROPERTIES, RESERVED, SEND_OWN, StompNative, from_core
 from protocols.stomp.versions import V1_0, V1_1, V1_2
@@ -54,7 +55,7 @@ class Foreign(Native):
 
 def native(headers: dict[str, str], version: int = V1_2, user: str = "guest") -> StompNative:
     lines = b"".join([header_line(name, value, version) or b"" for name, value in headers.items()])
-    return StompNative(lines.removesuffix(b"\n"), version, headers, User(user), NOW_MS)
+    return StompNative(lines.removesuffix(b"\n"), version, RABBITMQ, headers, User(user), NOW_MS)
 
 
 def received(world: World, properties: Properties, version: str = "1.2", qos: int = AT_MOST_ONCE) -> Answer:
@@ -70,7 +71,9 @@ def received(world: World, properties: Properties, version: str = "1.2", qos: in
 def said(properties: Properties, version: int = V1_2) -> tuple[dict[str, str], dict[str, int]]:
     """Return the headers of properties, and what was lost."""
     counters = Counters()
-    return decoded_headers(from_core(properties, version, counters).removesuffix(b"\n"), version), counters.lost
+    return decoded_headers(
+        from_core(properties, version, RABBITMQ, counters).removesuffix(b"\n"), version
+    ), counters.lost
 
 
 @pytest.mark.parametrize(("attribute", "value", "name", "text"), TABLE)
@@ -219,7 +222,7 @@ def test_headers_pass_from_every_version_to_every_other(headers: dict[str, str],
     if sender == "1.0":
         sent = {name: value for name, value in sent.items() if name.strip(" ") == name and value.strip(" ") == value}
     counters = Counters()
-    lines = native(sent, by).lines(to, counters).removesuffix(b"\n")
+    lines = native(sent, by).lines(to, RABBITMQ, counters).removesuffix(b"\n")
     passed = {name: value for name, value in sent.items() if header_line(name, value, to) is not None}
     assert decoded_headers(lines, to) == passed
     assert counters.lost.get("header_unsayable", 0) == len(sent) - len(passed)
@@ -239,7 +242,7 @@ def test_a_sender_cannot_speak_for_the_broker(name: str) -> None:
 def test_user_id_must_be_the_users_own() -> None:
     assert native({"user-id": "guest"}).decode().user_id == "guest"
     user = User("gateway", tags=("impersonator",))
-    assert StompNative(b"user-id:other", V1_2, {"user-id": "other"}, user, NOW_MS).decode().user_id == "other"
+    assert StompNative(b"user-id:other", V1_2, RABBITMQ, {"user-id": "other"}, user, NOW_MS).decode().user_id == "other"
 
 
 # Time to live
