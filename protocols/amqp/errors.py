@@ -11,6 +11,7 @@ from core.model.errors import (
     ExclusiveUse,
     InUse,
     Invalid,
+    InvalidSelector,
     Limit,
     Locked,
     Mismatch,
@@ -63,6 +64,7 @@ CODES: Final[dict[type[BrokerError], int]] = {
     InUse: PRECONDITION_FAILED,
     ExclusiveUse: ACCESS_REFUSED,
     Invalid: PRECONDITION_FAILED,
+    InvalidSelector: PRECONDITION_FAILED,
     Limit: PRECONDITION_FAILED,
     Unsupported: NOT_IMPLEMENTED,
 }

@@ -85,12 +85,17 @@ def _add_key(keys: dict[str, None], octets: bytes) -> None:
 
 
 def with_field(frame: bytes, name: bytes, value: bytes) -> bytes:
-    """Return the frame with a field more, or another value for it; `value` has its type octet."""
+    """Return the frame with a field more, or another value for it; `value` has its type octet.
+
+    The fields are sorted by name then, as RabbitMQ does when it adds one.
+    """
     field = b"".join([bytes([len(name)]), name, value])
     flags = frame[FLAGS_AT] << 8 | frame[FLAGS_AT + 1]
     at = _table_at(frame, flags)
     if flags & HEADERS:
-        return _replaced(frame, at, _without(frame, at, name) + field)
+        fields = [*_without(frame, at, name), field]
+        fields.sort(key=_name)
+        return _replaced(frame, at, b"".join(fields))
     values = b"".join([frame[VALUES_AT:at], _EMPTY_TABLE, frame[at:]])
     bare = b"".join([frame[:FLAGS_AT], (flags | HEADERS).to_bytes(2, "big"), values])
     return _replaced(bare, at, field)
@@ -98,7 +103,7 @@ def with_field(frame: bytes, name: bytes, value: bytes) -> bytes:
 
 def without_field(frame: bytes, table_at: int, name: bytes) -> bytes:
     """Return the frame without the fields called `name`."""
-    return _replaced(frame, table_at, _without(frame, table_at, name))
+    return _replaced(frame, table_at, b"".join(_without(frame, table_at, name)))
 
 
 def with_shortstr(frame: bytes, at: int, text: bytes) -> bytes:
@@ -116,7 +121,11 @@ def _table_at(frame: bytes, flags: int) -> int:
     return at
 
 
-def _without(frame: bytes, table_at: int, name: bytes) -> bytes:
+def _name(field: bytes) -> bytes:
+    return field[1 : 1 + field[0]]
+
+
+def _without(frame: bytes, table_at: int, name: bytes) -> list[bytes]:
     """Return the fields of the table but those called `name`."""
     at = table_at + 4
     end = at + int.from_bytes(frame[table_at:at], "big")
@@ -127,7 +136,7 @@ def _without(frame: bytes, table_at: int, name: bytes) -> bytes:
         if frame[at + 1 : value_at] != name:
             kept.append(frame[at:after])
         at = after
-    return b"".join(kept)
+    return kept
 
 
 def _replaced(frame: bytes, table_at: int, fields: bytes) -> bytes:

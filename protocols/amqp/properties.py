@@ -10,7 +10,7 @@ from mypy_extensions import mypyc_attr
 
 from core.access import User, check_user_id
 from core.model.names import REPLY_QUEUE
-from core.model.properties import Native, Properties
+from core.model.properties import NATIVE_AMQP, Native, Properties
 from protocols.amqp.errors import FRAME_ERROR, PRECONDITION_FAILED, UNEXPECTED_FRAME, PeerError, malformed
 from protocols.amqp.header_fields import BLIND_COPIES, COPIES, copies, find_field, with_shortstr, without_field
 from protocols.amqp.header_layout import (
@@ -63,6 +63,11 @@ class AmqpNative(Native):
         self.also_to: tuple[str, ...] = ()  # routing keys in CC and BCC
         self.reply_to_at = 0  # where a `reply_to` is that asks for a direct reply; 0: nowhere
 
+        self.kind = NATIVE_AMQP
+
+    def stored(self) -> bytes:
+        return self.frame
+
     def decode(self) -> Properties:
         return decode_header(self.frame)
 
@@ -75,6 +80,13 @@ class AmqpNative(Native):
         native.singular = self.singular
         native.also_to = self.also_to
         return native
+
+
+def restore(frame: bytes) -> Native:
+    """Return the properties of a message that was published before: nothing depends on them any more but deliveries."""
+    native = AmqpNative(frame)
+    native.body_size = int.from_bytes(frame[BODY_SIZE_AT:FLAGS_AT], "big")
+    return native
 
 
 def inspect(frame: bytes, user: User) -> AmqpNative:

@@ -133,6 +133,15 @@ SOFT_MISTAKES: Final[dict[str, tuple[list[Any], int, str, int, int]]] = {
         "PRECONDITION_FAILED - invalid arg 'x-priority' for queue 'q' in vhost '/': \"expected integer, got longstr\"",
         60, 20,
     ),
+    "a selector that is no text": (
+        [Basic.Consume(queue="q", arguments={"x-selector": 5})], 406,
+        "PRECONDITION_FAILED - invalid arg 'x-selector' for queue 'q' in vhost '/': {unacceptable_type,byte}", 60, 20,
+    ),
+    "a selector that is none": (
+        [Basic.Consume(queue="q", arguments={"x-selector": "price >"})], 406,
+        "PRECONDITION_FAILED - invalid selector, column 8: it ends too early (arg 'x-selector' for queue 'q' in vhost '/')",
+        60, 20,
+    ),
     "an alternate exchange that is no name": (
         [Exchange.Declare(exchange="e", arguments={"alternate-exchange": 5})], 406,
         "PRECONDITION_FAILED - invalid type 'byte' for arg 'alternate-exchange' in exchange 'e' in vhost '/'", 40, 10,

@@ -6,7 +6,8 @@ import pytest
 from pamqp import commands
 
 from core.queueing.credit import UNLIMITED
-from core.queueing.queue import DROP_HEAD, REJECT_PUBLISH, Queue
+from core.queueing.queue import Queue
+from core.queueing.stock import DROP_HEAD, REJECT_PUBLISH
 from tests.protocols.amqp.peer import AmqpPeer, bodies, message_frames, method
 from tests.protocols.world import World
 

@@ -45,7 +45,10 @@ def check_the_end(wire: Wire[AmqpConnection], output: bytes) -> None:
         assert error.reply_code not in SOFT or error.reply_code == LOGIN_REFUSED
         assert error.reply_text.startswith(f"{NAMES[error.reply_code]} - ")
         assert wire.send(CLOSE_OK) == b""
-    assert all(isinstance(item, (*ANSWERS, commands.Connection.Close, commands.Connection.CloseOk)) for item in said)
+    expected: list[type] = [*ANSWERS, commands.Connection.Close, commands.Connection.CloseOk]
+    if any(isinstance(item, commands.Connection.OpenOk) for item in said):  # the pieces were right by chance
+        expected += [commands.Channel.OpenOk, commands.Channel.Close]
+    assert all(isinstance(item, tuple(expected)) for item in said)
     wire.world.advance(100)
     wire.hang_up()
     assert wire.closed
