@@ -5,16 +5,30 @@ interpreted. What is compiled is listed in `pyproject.toml` under `tool.dragoman
 wheel beside the extensions, for tracebacks and for whoever wants to read them.
 """
 
+import hashlib
 import os
 import shutil
+import sys
 import sysconfig
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 OPTIMISATION = "3"
+
+# `make check` is what checks types, where every library is installed. Here what a library returns may be anything: calls of
+# it are as slow either way.
+TYPE_CHECKING = [
+    "--ignore-missing-imports",
+    "--follow-imports=silent",
+    "--allow-subclassing-any",
+    "--no-warn-return-any",
+    "--no-warn-unused-ignores",
+    "--no-warn-unreachable",
+]
 
 
 class CustomBuildHook(BuildHookInterface):
@@ -51,18 +65,45 @@ def compiled_sources(root: Path) -> list[str]:
 
 
 def compile_modules(root: Path, sources: list[str]) -> dict[Path, str]:
-    """Compile and return each extension with its place in the wheel."""
+    """Compile and return each extension with its place in the wheel.
+
+    What is there already from the same sources is used again: an installer asks for the metadata of a wheel and then for
+    the wheel, and compiling takes minutes.
+    """
+    build = root / "build" / "mypyc"
+    mark = build / "stamp"
+    wanted = stamp(root, sources)
+    if not mark.exists() or mark.read_text() != wanted:
+        shutil.rmtree(build, ignore_errors=True)
+        build.mkdir(parents=True)
+        compile_into(build, root, sources)
+        mark.write_text(wanted)
+    lib = build / "lib"
+    return {path: path.relative_to(lib).as_posix() for path in lib.rglob("*") if path.suffix in {".so", ".pyd"}}
+
+
+def stamp(root: Path, sources: list[str]) -> str:
+    """Return what tells one compilation from another: the sources, the interpreter and the compilers."""
+    digest = hashlib.sha256(f"{sys.version} {metadata.version('mypy')} {OPTIMISATION}".encode())
+    for name in ("CC", "CFLAGS"):
+        digest.update(f"{name}={os.environ.get(name, '')} ".encode())
+    for source in sources:
+        digest.update(source.encode() + (root / source).read_bytes())
+    return digest.hexdigest()
+
+
+def compile_into(build: Path, root: Path, sources: list[str]) -> None:
+    """Compile and leave the extensions in `build/lib`."""
     from mypyc.build import mypycify
     from setuptools import Distribution
     from setuptools.command.build_ext import build_ext
 
-    build = root / "build" / "mypyc"
-    shutil.rmtree(build, ignore_errors=True)
-    build.mkdir(parents=True)
     before = Path.cwd()
     os.chdir(root)  # mypy resolves modules from here
     try:
-        modules = mypycify(sources, opt_level=OPTIMISATION, target_dir=str(build / "c"), group_name="dragoman")
+        modules = mypycify(
+            [*TYPE_CHECKING, *sources], opt_level=OPTIMISATION, target_dir=str(build / "c"), group_name="dragoman"
+        )
         command = build_ext(Distribution({"name": "dragoman", "ext_modules": modules}))
         command.build_lib = str(build / "lib")
         command.build_temp = str(build / "temp")
@@ -70,5 +111,3 @@ def compile_modules(root: Path, sources: list[str]) -> dict[Path, str]:
         command.run()
     finally:
         os.chdir(before)
-    lib = build / "lib"
-    return {path: path.relative_to(lib).as_posix() for path in lib.rglob("*") if path.suffix in {".so", ".pyd"}}

@@ -13,8 +13,13 @@ from typing import Final
 from core.access import EVERYTHING, Permission, User
 from gateway.config import GUEST, Config, ConfiguredUser
 from gateway.patterns import compile_pattern
+from gateway.scram_secret import MECHANISM
+from gateway.scram_secrets import secrets_of
+from protocols.exchange import Exchange
 
 DIGEST_BYTES: Final = 32
+
+NONCE_BYTES: Final = 18  # of randomness, in 24 characters, as PostgreSQL
 
 # The cost of one hash: OWASP's first choice for argon2id (password storage cheat sheet, 2025).
 TIME_COST: Final = 2
@@ -53,6 +58,7 @@ class Accounts:
             self.users[GUEST] = _default_guest(config)
             self._right[GUEST] = self._digest(GUEST, GUEST.encode())
         self._decoy = _costliest(list(self._hashes.values()))
+        self._secrets = secrets_of(config)
 
     def cached(self, username: str, password: bytes, *, loopback: bool) -> Verdict | None:
         """Return the verdict if no hash is needed for it, else None: then `check` must be asked.
@@ -87,6 +93,23 @@ class Accounts:
         self._right[username] = self._digest(username, password)
         return Verdict(user)
 
+    def exchange(self, method: str) -> Exchange | None:
+        """Begin to authenticate a client by SCRAM, or return None when the method is another, or nobody has a secret."""
+        if method != MECHANISM or not self._secrets.offered:
+            return None
+        from gateway.scram import Scram
+
+        return Scram(secrets.token_urlsafe(NONCE_BYTES), self._secrets.find)
+
+    def proven(self, prepared_name: str, *, loopback: bool) -> Verdict:
+        """Return the verdict on a client whose exchange has shown that it is a user."""
+        user = self.users.get(self._secrets.owner(prepared_name))
+        if user is None:
+            return Verdict(None, f"there is no user '{prepared_name}'")
+        if user.loopback_only and not loopback:
+            return _from_afar(user)
+        return Verdict(user)
+
     def certified(self, username: str, certificate_user: str, *, loopback: bool) -> Verdict:
         """Return the verdict on a client that gives no password, for a verified certificate names it."""
         if not username or username != certificate_user:
@@ -109,10 +132,9 @@ class Accounts:
         return Verdict(user)
 
     def _digest(self, username: str, password: bytes) -> bytes:
-        digest = hashlib.blake2b(digest_size=DIGEST_BYTES, key=self._key)
         name = username.encode(errors="surrogatepass")
-        digest.update(len(name).to_bytes(8, "big") + name + password)
-        return digest.digest()
+        told = len(name).to_bytes(8, "big") + name + password
+        return hashlib.blake2b(told, digest_size=DIGEST_BYTES, key=self._key).digest()
 
 
 def hash_password(password: bytes) -> str:

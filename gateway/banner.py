@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from gateway.config import GUEST, Config
-from gateway.listeners import Listening, is_loopback, shown
-from gateway.logs import BOLD, DIM, RESET
+from gateway.console import BOLD, DIM, RESET
+from gateway.door import Listening, is_loopback, shown
+from gateway.escaping import printable
 from gateway.values import reached_at
 from gateway.version import NAME, VERSION
 
@@ -16,7 +17,7 @@ from gateway.version import NAME, VERSION
 def banner(config: Config, listening: Sequence[Listening], build: str, *, coloured: bool) -> str:
     """Return the lines to print at the start, with a line break at their end."""
     bold, dim, reset = (BOLD, DIM, RESET) if coloured else ("", "", "")
-    rows = [(item.protocol, shown((item.host, item.port)), _hint(config, item)) for item in listening]
+    rows = [(item.protocol, shown(item.host, item.port), _hint(config, item)) for item in listening]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     lines = [
         f"{bold}{NAME} {VERSION}{reset} ({build})",
@@ -27,18 +28,25 @@ def banner(config: Config, listening: Sequence[Listening], build: str, *, colour
         ],
         "",
         *[f"  {line}" for line in _remarks(config, listening)],
+        f"  {_kept(config)}",
         "  Ctrl-C stops it.",
     ]
     return "\n".join(lines) + "\n\n"
 
 
-def facts(listening: Sequence[Listening], build: str) -> dict[str, Any]:
+def facts(config: Config, listening: Sequence[Listening], build: str) -> dict[str, Any]:
     """Return the same for a log that programs read."""
     places = [
-        {"protocol": item.protocol, "address": shown((item.host, item.port)), "encrypted": item.encrypted}
+        {"protocol": item.protocol, "address": shown(item.host, item.port), "encrypted": item.encrypted}
         for item in listening
     ]
-    return {"version": VERSION, "build": build, "listening": places}
+    directory = config.store.directory
+    return {
+        "version": VERSION,
+        "build": build,
+        "listening": places,
+        "store": str(directory) if directory is not None else None,
+    }
 
 
 def _hint(config: Config, item: Listening) -> str:
@@ -47,7 +55,7 @@ def _hint(config: Config, item: Listening) -> str:
     user, password = (GUEST, GUEST) if config.has_default_guest else ("USER", "PASSWORD")
     if item.protocol == "amqp":
         scheme = "amqps" if item.encrypted else "amqp"
-        return f"{scheme}://{user}:{password}@{shown((host, item.port))}/"
+        return f"{scheme}://{user}:{password}@{shown(host, item.port)}/"
     if item.protocol == "mqtt":
         trust = " --cafile CA.pem" if item.encrypted else ""
         login = "" if config.anonymous_user else f" -u {user} -P {password}"
@@ -57,9 +65,17 @@ def _hint(config: Config, item: Listening) -> str:
         return f"stomp -H {host} -P {item.port}{trust} -U {user} -W {password}"
     if item.protocol == "websocket":
         scheme = "wss" if item.encrypted else "ws"
-        at = f"{scheme}://{shown((host, item.port))}"
+        at = f"{scheme}://{shown(host, item.port)}"
         return f"{at}/mqtt or {at}/stomp"
     return "any of the three, and WebSocket: the first bytes tell which"
+
+
+def _kept(config: Config) -> str:
+    """Return where messages are, for those who expect them to be there tomorrow."""
+    directory = config.store.directory
+    if directory is None:
+        return "Everything is in memory and ends with the broker; with `directory` in [store] it is kept."
+    return f"Durable messages are kept in {printable(str(directory))}."
 
 
 def _remarks(config: Config, listening: Sequence[Listening]) -> list[str]:

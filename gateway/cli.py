@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from gateway import store_commands
+from gateway.scram_secret import ITERATIONS, ITERATIONS_LEAST, ITERATIONS_MOST
 from gateway.version import NAME, VERSION, build
 
 if TYPE_CHECKING:
     from gateway.config import Config
-    from gateway.listeners import Listening
+    from gateway.door import Listening
 
 FAILED: Final = 1
 MISTAKEN: Final = 2
@@ -62,13 +64,14 @@ def serve(config: ConfigOption = None) -> None:
 def _serve(config: "Config") -> int:
     import trio
 
+    from core.store.errors import StoreError
     from gateway import logs, server
     from gateway.listeners import ListenError
 
-    logs.configure(config.log)
+    connection_log = logs.configure(config.log)
     try:
-        return trio.run(server.serve, config, lambda listening: _announce(config, listening))
-    except ListenError as error:
+        return trio.run(server.serve, config, lambda listening: _announce(config, listening), connection_log)
+    except (ListenError, StoreError) as error:
         _complain(str(error))
         return FAILED
 
@@ -77,12 +80,13 @@ def _announce(config: "Config", listening: "Sequence[Listening]") -> None:
     import structlog
 
     from gateway import banner, logs
+    from gateway.outflow import write_at_once
 
     if config.log.format == "json":
-        structlog.get_logger().info("started", **banner.facts(listening, build()))
+        structlog.get_logger().info("started", **banner.facts(config, listening, build()))
         return
-    sys.stdout.write(banner.banner(config, listening, build(), coloured=logs.wants_colour(sys.stdout)))
-    sys.stdout.flush()
+    stream = logs.standard_output()
+    write_at_once(stream, banner.banner(config, listening, build(), coloured=logs.wants_colour(stream)))
 
 
 @app.command("check-config", short_help="Check a configuration file.")
@@ -93,10 +97,17 @@ def check_config(file: Annotated[Path, typer.Argument(metavar="FILE", help="Conf
 
 
 @app.command("hash-password", short_help="Make the hash of a password.")
-def hash_password() -> None:
+def hash_password(
+    scram: Annotated[bool, typer.Option("--scram", help="Make the secret for `scram_sha_256` instead.")] = False,
+    iterations: Annotated[
+        int | None,
+        typer.Option(min=ITERATIONS_LEAST, max=ITERATIONS_MOST, help=f"Cost of SCRAM to clients [{ITERATIONS}]."),
+    ] = None,
+) -> None:
     """Print the hash of a password for `password_hash`: asked for twice, or the first line of standard input."""
-    from gateway.accounts import hash_password as hashed
-
+    if iterations is not None and not scram:
+        _complain("--iterations is for --scram")
+        raise typer.Exit(MISTAKEN)
     if sys.stdin.isatty():
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True).encode()
     else:
@@ -104,7 +115,24 @@ def hash_password() -> None:
     if not password:
         _complain("an empty password is never right for anybody")
         raise typer.Exit(MISTAKEN)
-    typer.echo(hashed(password))
+    typer.echo(_scram_secret(password, iterations or ITERATIONS) if scram else _hashed(password))
+
+
+def _hashed(password: bytes) -> str:
+    from gateway.accounts import hash_password
+
+    return hash_password(password)
+
+
+def _scram_secret(password: bytes, iterations: int) -> str:
+    from gateway.scram import new_secret
+    from protocols.exchange import Failure
+
+    try:
+        return str(new_secret(password, iterations))
+    except Failure as failure:
+        _complain(failure.text)
+        raise typer.Exit(MISTAKEN) from None
 
 
 @app.command(short_help="Ask the broker whether it answers.")
@@ -120,6 +148,9 @@ def ping(config: ConfigOption = None) -> None:
         _complain(f"{listener.protocol} at {listener.address} does not answer: {error.strerror or error}")
         raise typer.Exit(FAILED) from None
     typer.echo(f"{listener.protocol} at {listener.address} answers")
+
+
+store_commands.add_to(app)
 
 
 def _load(path: Path | None) -> "Config":

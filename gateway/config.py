@@ -11,13 +11,16 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 
 from core.broker import MESSAGE_LIMIT_BYTES, SESSION_EXPIRY_LIMIT_S
+from core.model.errors import InvalidSelector
 from core.model.names import DEFAULT_VHOST
 from core.queueing.usage import MEMORY_LIMIT_BYTES
+from core.routing.selector import parse_selector
 from gateway.certificates import COMMON_NAME
 from gateway.config_checks import contradictions
 from gateway.config_errors import ConfigError, Problem, problems_of
 from gateway.origins import parse_origin
 from gateway.patterns import compile_pattern
+from gateway.scram_secret import parse_secret
 from gateway.values import (
     check_entity_name,
     check_password_hash,
@@ -27,6 +30,7 @@ from gateway.values import (
     parse_target,
 )
 from protocols.amqp.frames import CHANNEL_MAX, FRAME_MAX, FRAME_MIN, HEARTBEAT_S
+from protocols.mqtt.status import SYS_INTERVAL_S
 
 GUEST: Final = "guest"
 CONNECTIONS_LIMIT: Final = 50_000  # unless configured
@@ -38,6 +42,7 @@ MESSAGE_MOST_BYTES: Final = 512 << 20  # RabbitMQ's upper bound of max_message_s
 CHANNEL_MOST: Final = 65_535  # a channel's number has two octets
 FRAME_MOST_BYTES: Final = 16 << 20  # a whole frame is held before its first octet is looked at
 HEARTBEAT_MOST_S: Final = 65_535  # two octets in connection.tune
+SYS_INTERVAL_MOST_S: Final = 65_535  # Mosquitto's upper bound of sys_interval
 REQUIRED: Final = "required"
 LISTENERS_BY_DEFAULT: Final = (
     ("amqp", "127.0.0.1:5672"),
@@ -57,6 +62,11 @@ def _checked_pattern(text: str) -> str:
     return text
 
 
+def _checked_secret(text: str) -> str:
+    parse_secret(text)
+    return text
+
+
 def _checked_source(text: str) -> str:
     parse_source(text)
     return text
@@ -64,6 +74,14 @@ def _checked_source(text: str) -> str:
 
 def _checked_target(text: str) -> str:
     parse_target(text)
+    return text
+
+
+def _checked_selector(text: str) -> str:
+    try:
+        parse_selector(text)
+    except InvalidSelector as error:
+        raise ValueError(error.text) from None
     return text
 
 
@@ -103,6 +121,7 @@ class Listener(Table):
     client_certificate: Literal["required", "optional"] = "optional"
     certificate_user: Literal["common_name", "distinguished_name", "subject_alternative_name"] = COMMON_NAME
     origins: list[Annotated[str, AfterValidator(parse_origin)]] = []
+    dialect: Literal["rabbitmq", "activemq"] = "rabbitmq"
 
     @property
     def host(self) -> str:
@@ -138,10 +157,22 @@ class Amqp(Table):
     heartbeat: Annotated[int, Field(ge=0, le=HEARTBEAT_MOST_S)] = HEARTBEAT_S
 
 
+class Mqtt(Table):
+    """`[mqtt]`: what MQTT clients find. Mosquitto's name and default."""
+
+    sys_interval_s: Annotated[int, Field(ge=0, le=SYS_INTERVAL_MOST_S)] = SYS_INTERVAL_S
+
+
 class Latency(Table):
     """`[latency]`: what may be spent to be quick while there is little to do."""
 
     busy_poll_us: Annotated[int, Field(ge=0, le=BUSY_POLL_MOST_US)] = 0
+
+
+class Store(Table):
+    """`[store]`: where durable messages and definitions are kept. Without a directory they end with the process."""
+
+    directory: FilePath | None = None
 
 
 class ConfiguredPermission(Table):
@@ -156,10 +187,14 @@ class ConfiguredPermission(Table):
 
 
 class ConfiguredUser(Table):
-    """`[[user]]`: a name, how it proves itself, and what it may do. Without a hash no password is right."""
+    """`[[user]]`: a name, how it proves itself, and what it may do. Without a hash no password is right.
+
+    SCRAM needs a secret of its own: from a hash of argon2 nobody can make one.
+    """
 
     name: EntityName
     password_hash: Annotated[str, AfterValidator(check_password_hash)] | None = None
+    scram_sha_256: Annotated[str, AfterValidator(_checked_secret)] | None = None
     tags: list[EntityName] = []
     loopback_only: bool = False
     permission: list[ConfiguredPermission] = []
@@ -177,6 +212,7 @@ class Forward(Table):
     source: Annotated[str, AfterValidator(_checked_source), Field(alias="from")]
     to: Annotated[list[Annotated[str, AfterValidator(_checked_target)]], Field(min_length=1, max_length=64)]
     keep: bool = True
+    selector: Annotated[str, AfterValidator(_checked_selector)] | None = None
     vhost: EntityName = DEFAULT_VHOST
 
 
@@ -198,7 +234,9 @@ class Config(Table):
     listener: list[Listener] = Field(min_length=1, default_factory=_default_listeners)
     limits: Limits = Limits()
     amqp: Amqp = Amqp()
+    mqtt: Mqtt = Mqtt()
     latency: Latency = Latency()
+    store: Store = Store()
     user: list[ConfiguredUser] = []
     vhost: list[ConfiguredVhost] = []
     forward: list[Forward] = []

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 TLS_NOISE: Final = re.compile(r"^\[.*?\] | \(_ssl\.c:\d+\)$")  # OpenSSL's symbols around the reason
 OPENED_BY_PAGES: Final = ("websocket", "auto")  # listeners that speak HTTP
+SPEAK_STOMP: Final = ("stomp", "websocket", "auto")
 
 # Keys of a listener that mean nothing without another.
 NEEDS: Final = {
@@ -45,6 +46,9 @@ def _wrong_listeners(config: "Config") -> list[Problem]:
         if listener.origins and listener.protocol not in OPENED_BY_PAGES:
             reason = f"is for web pages, which connect to {' or '.join(OPENED_BY_PAGES)} only"
             problems.append(Problem((*at, "origins"), reason))
+        if "dialect" in listener.model_fields_set and listener.protocol not in SPEAK_STOMP:
+            reason = f"is about STOMP, which only listeners of {', '.join(SPEAK_STOMP)} speak"
+            problems.append(Problem((*at, "dialect"), reason))
     return problems
 
 
@@ -86,8 +90,28 @@ def _wrong_users(config: "Config") -> list[Problem]:
                 problems.append(Problem(at, f"{permission.vhost!r} has a permission of this user already"))
             seen.add(permission.vhost)
             problems.extend(_unknown_vhost(config, at, permission.vhost))
+    problems.extend(_wrong_scram_names(config))
     if config.anonymous_user and config.anonymous_user not in config.users:
         problems.append(Problem(("anonymous",), f"there is no user {config.anonymous_user!r}"))
+    return problems
+
+
+def _wrong_scram_names(config: "Config") -> list[Problem]:
+    """Return whose name SCRAM, which looks for it in a form of its own (RFC 4013), cannot find or cannot tell apart."""
+    problems: list[Problem] = []
+    first: dict[str, int] = {}
+    for index, user in enumerate(config.user):
+        if user.scram_sha_256 is None:
+            continue
+        from gateway.scram import prepared_name
+
+        at = ("user", index, "scram_sha_256")
+        prepared = prepared_name(user.name)
+        earlier = first.setdefault(prepared, index)
+        if not prepared:
+            problems.append(Problem(at, f"{user.name!r} is no name that SCRAM can say (RFC 4013)"))
+        elif earlier != index and user.name != config.user[earlier].name:
+            problems.append(Problem(at, f"{user.name!r} is the same name for SCRAM as that of user[{earlier}]"))
     return problems
 
 

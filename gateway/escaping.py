@@ -8,7 +8,6 @@ from typing import Final
 
 QUOTE: Final = '"'
 TEXT_LIMIT_CHARS: Final = 1_000  # of one value; a topic may have 65,535
-NOT_BARE: Final = frozenset(' "\\=')  # what makes a value ambiguous without quotes
 
 
 def printable(text: str) -> str:
@@ -33,9 +32,9 @@ def word(text: str) -> str:
     more = len(text) - TEXT_LIMIT_CHARS
     if more > 0:
         return f"{quoted(text[:TEXT_LIMIT_CHARS])}+{more}"
-    if text and text.isprintable() and NOT_BARE.isdisjoint(text):
-        return text
-    return quoted(text)
+    if not text.isprintable() or " " in text or QUOTE in text or "=" in text or "\\" in text or not text:
+        return quoted(text)  # it would be ambiguous without quotes
+    return text
 
 
 def _escape(character: str) -> str:

@@ -26,6 +26,7 @@ class Filter:
 
     finished: bool = False  # the peer has ended the stream inside the filter
     failed: bool = False  # a bug ends the connection: the good-bye may say so
+    behind: bool = False  # has received more than it could handle in its turn: to be given b"" in the next one
 
     def received(self, data: bytes) -> bytes:
         """Return what `data` from the outside says to the inside; FilterError when it makes no sense."""
@@ -70,6 +71,11 @@ class FilterStack:
         for layer in reversed(self._layers):
             data = layer.sending(data)
         return [data] if data else []
+
+    @property
+    def behind(self) -> bool:
+        """Whether one of them has left something for the next turn."""
+        return any(layer.behind for layer in self._layers)
 
     def fail(self) -> None:
         """Learn that a bug ends the connection."""

@@ -8,6 +8,7 @@ from core.broker import Broker
 from core.model.destination import Destination
 from core.routing.composite import ForwardingRule, ForwardTarget
 from core.routing.pattern import MANY_WORDS, WORD, Pattern, Token, parse_binding_key
+from core.routing.selector import parse_selector
 from core.vhost import VirtualHost
 from gateway.config import Config, Forward
 from gateway.values import parse_source, parse_target
@@ -25,13 +26,15 @@ def _install_one(name: str, forward: Forward, vhost: VirtualHost) -> None:
     for destination in (source, *targets):
         _declare(destination, vhost)
     places = [ForwardTarget(target.exchange, target.key) for target in targets]
-    vhost.forwarding.add(ForwardingRule(name, source.exchange, _pattern(source), places, keep=forward.keep))
+    selector = None if forward.selector is None else parse_selector(forward.selector)
+    rule = ForwardingRule(name, source.exchange, _pattern(source), places, keep=forward.keep, selector=selector)
+    vhost.forwarding.add(rule)
 
 
 def _declare(destination: Destination, vhost: VirtualHost) -> None:
     name = destination.queue
     if name is not None and name not in vhost.queues:
-        vhost.add_queue(name).durable = True
+        vhost.add_queue(name, durable=True)
 
 
 def _pattern(source: Destination) -> Pattern:

@@ -9,46 +9,40 @@ import socket
 
 import structlog
 
-from core.access import User
 from core.timers import NEVER
 from gateway import stage
+from gateway.applicant import Applicant
 from gateway.filters import Filter, FilterError, FilterStack
+from gateway.held import Held
 from gateway.notes import Notes
 from gateway.outbox import SEGMENT_BYTES, Outbox
 from gateway.pace import FIRST_RECEIVE_BYTES, paced
 from gateway.patience import CLOSING_TIMEOUT_S, LINGER_TIMEOUT_S, PROGRESS_TIMEOUT_S, Patience
 from gateway.poller import GONE, READ, WRITE
 from gateway.wiring import Wiring
-from protocols.connection import NOWHERE, OUTPUT_LIMIT_BYTES, Connection, Outlet, Peer
+from protocols.connection import NOWHERE, OUTPUT_LIMIT_BYTES, Connection, Peer
 
 log = structlog.get_logger("dragoman.connection")
 
 
-class Link(Outlet):
+class Link(Applicant):
     """A socket, its filters and its machine. `attach` is called before anything else."""
 
-    connection: Connection
-
-    def __init__(self, wiring: Wiring, sock: socket.socket, peer: Peer, filters: tuple[Filter, ...]) -> None:
-        self.peer = peer
-        self._wiring = wiring
+    def __init__(self, wiring: Wiring, sock: socket.SocketType, peer: Peer, filters: tuple[Filter, ...]) -> None:
+        super().__init__(wiring, peer)
         self._socket = sock
         self._fd = sock.fileno()
         self._filters: FilterStack | None = FilterStack(filters) if filters else None
-        self._state = stage.OPEN
-        self._broken = False  # the socket or the machine is of no more use: end it without another word
         self._receive_bytes = FIRST_RECEIVE_BYTES
         self._heard_all = False  # the peer has ended its stream
-        self._known = False  # somebody has logged in
-        self._login_pending = False
         self._dirty = False
         self._writable = False  # the poller has said so in this turn
         self._mask = READ  # what the poller watches for
         self._outbox: Outbox | None = None
+        self._held: Held | None = None
         self._patience: Patience | None = None
         self._notes: Notes | None = None  # from the first line of the log about a mistake on
         wiring.links[self._fd] = self
-        wiring.handshakes += 1
         wiring.broker.counters.connections_opened += 1
         wiring.poller.add(self._fd, READ)
 
@@ -85,14 +79,18 @@ class Link(Outlet):
             self._lose()
 
     def catch_up(self) -> None:
-        """Have the machine go on with what it left in an earlier turn."""
+        """Have the machine, or a filter, go on with what it left in an earlier turn."""
         if self._state == stage.OPEN and not self.connection.closed:
             self._receive(None)
 
     def _receive(self, data: bytes | None) -> None:
+        promises = self._wiring.journal.promises
         try:
             if data is None:
-                self.connection.go_on()
+                if self._filters is not None and not self.connection.behind:
+                    self._receive_through(self._filters, None, b"")
+                else:
+                    self.connection.go_on()
             elif not data:
                 self._heard_all = True
                 self._end_stream()
@@ -102,13 +100,18 @@ class Link(Outlet):
                 self.connection.receive(data)
         except Exception as error:  # noqa: BLE001 - a bug in a machine costs its own connection
             self.failed(error)
+        self._heed(promises)
         connection = self.connection
-        if connection.behind and not connection.closed:
+        behind = self._is_behind()
+        if behind and not connection.closed:
             self._wiring.behind.append(self)
         if connection.closed:
             self.wake()
-        elif data is None or connection.behind or (connection.publishes and self._wiring.alarm):
+        elif data is None or behind or (connection.publishes and self._wiring.alarm):
             self._watch()
+
+    def _is_behind(self) -> bool:
+        return self.connection.behind or (self._filters is not None and self._filters.behind)
 
     def _end_stream(self) -> None:
         if not self.connection.closed:
@@ -147,11 +150,11 @@ class Link(Outlet):
     def _watch(self) -> None:
         """Have the poller watch for what matters now."""
         connection = self.connection
-        unsent = 0 if self._outbox is None else self._outbox.size
-        mask = WRITE if unsent else 0
+        unsent = self._unsent_bytes()
+        mask = WRITE if self._outbox is not None else 0
         if (
             not connection.closed
-            and not connection.behind
+            and not self._is_behind()
             and not self._login_pending
             and not (connection.publishes and self._wiring.alarm)
             and unsent <= OUTPUT_LIMIT_BYTES
@@ -163,44 +166,6 @@ class Link(Outlet):
         if mask != self._mask:
             self._wiring.poller.change(self._fd, self._mask, mask)
             self._mask = mask
-
-    # Logging in
-
-    def login(self, connection: Connection, username: str, password: bytes | None) -> None:
-        self._login_pending = True
-        self._wiring.authenticator.check(self, username, password)
-        if self._login_pending:
-            self._watch()
-
-    @property
-    def login_pending(self) -> bool:
-        """Whether an answer is waited for and would still be heard."""
-        return self._login_pending and self._state == stage.OPEN and not self._broken
-
-    def answer(self, user: User | None, reason: str) -> None:
-        """Give the machine the result of its login; one that comes too late is dropped."""
-        if not self.login_pending:
-            return
-        self._login_pending = False
-        connection = self.connection
-        try:
-            connection.logged_in(user, reason)
-            if user is not None:
-                self._count_as_known()
-                log.info("logged in", **connection.facts(), user=user.name)
-                if self._wiring.alarm:
-                    connection.alarm(self._wiring.alarm)
-        except Exception as error:  # noqa: BLE001 - as in _receive
-            self.failed(error)
-            return
-        if connection.closed:
-            self.wake()
-        self._watch()
-
-    def _count_as_known(self) -> None:
-        if not self._known:
-            self._known = True
-            self._wiring.handshakes -= 1
 
     # What else a machine says and hears
 
@@ -263,7 +228,7 @@ class Link(Outlet):
             except Exception as error:  # noqa: BLE001 - as in _receive
                 self.failed(error)
         self._writable = False
-        if self._broken or (self.connection.closed and self._outbox is None):
+        if self._broken or (self.connection.closed and self._outbox is None and self._held is None):
             self._finish()
             return
         if self._outbox is not None or self._patience is not None:
@@ -273,6 +238,8 @@ class Link(Outlet):
     def _move_output(self) -> None:
         connection = self.connection
         parts = connection.take_output()
+        if self._barrier > self._wiring.journal.committed or self._held is not None:
+            parts = self._hold(parts)
         if self._filters is not None:
             parts = self._filters.sending(parts)
         outbox = self._outbox
@@ -282,7 +249,25 @@ class Link(Outlet):
                 self._send_from(outbox)
         elif parts:
             self._send_at_once(parts)
-        connection.sent(0 if self._outbox is None else self._outbox.size)
+        connection.sent(self._unsent_bytes())
+
+    def _hold(self, parts: list[bytes]) -> list[bytes]:
+        """Keep output back until what it may speak of is on stable storage; return what may be sent now."""
+        held = self._held
+        if held is None:
+            held = self._held = Held()
+            self._wiring.holding[self] = None
+        if parts:
+            held.put(self._barrier, parts)
+        released = held.release(self._wiring.journal.committed)
+        if not held.size:
+            self._held = None
+            del self._wiring.holding[self]
+        return released
+
+    def _unsent_bytes(self) -> int:
+        unsent = 0 if self._outbox is None else self._outbox.size
+        return unsent if self._held is None else unsent + self._held.size
 
     def _send_at_once(self, parts: list[bytes]) -> None:
         """Send output that nothing is ahead of: the usual case, one call of the kernel for a whole batch.
@@ -356,19 +341,24 @@ class Link(Outlet):
         self._state = stage.LINGERING
         connection = self.connection
         if self._known:
-            log.info("disconnected", **connection.facts())
+            self._wiring.connection_log.note(self._wiring.broker.clock.wall, "disconnected", connection.facts())
         self._count_as_known()
         self._wiring.broker.counters.connections_closed += 1
         try:
             connection.ended()
         except Exception as error:  # noqa: BLE001 - as in _receive
             self.failed(error)
+        self._wiring.holding.pop(self, None)
         connection.forget_output()
         connection.deadline = NEVER
         connection.outlet = NOWHERE
         self._wiring.broker.timers.forget(connection)
         self._outbox = None
-        if self._heard_all or (self._broken and (self._filters is None or not self._filters.failed)):
+        if self._filters is None:
+            said_all = self._heard_all or self._broken or connection.left
+        else:  # which have a good-bye of their own
+            said_all = self._heard_all or (self._broken and not self._filters.failed)
+        if said_all:
             self._close()
         else:
             self._linger()
@@ -393,8 +383,7 @@ class Link(Outlet):
         self._state = stage.GONE
         wiring = self._wiring
         del wiring.links[self._fd]
-        wiring.poller.remove(self._fd, self._mask)
-        self._socket.close()
+        self._socket.close()  # which the poller need not be told: the kernel watches no socket that is closed
         if self._patience is not None:
             self._patience.end()
             self._patience = None

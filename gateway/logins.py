@@ -1,35 +1,29 @@
-"""Logins: at once where no hash is needed, else in a worker thread, so that hashing never holds up the data plane.
+"""Logins: at once where no hash is needed, else in line for one (`gateway.hashers`).
 
-Who needs a hash waits in a line, one for each host, and the lines are served in turn: a host that tries ten thousand
-passwords makes others wait for one of them. A line has a limit too, since nobody waits longer than a handshake may take.
+There is a line for each host, and the lines are served in turn: a host that tries ten thousand passwords makes others
+wait for one of them. A line has a limit too, since nobody waits longer than a handshake may take.
 A refusal is told after a moment, which is a deadline like any other: whoever guesses passwords has to wait for it.
 """
 
-import os
 from collections import deque
+from collections.abc import Callable
 from typing import Final
-
-import structlog
-import trio
 
 from core.timers import NEVER, Timed, Timers
 from gateway.accounts import Accounts, Verdict
-from gateway.link import Link
-from gateway.loop import Loop
-from gateway.wiring import Answer, Authenticator
+from gateway.applicant import Applicant
+from gateway.wiring import Authenticator
+from protocols.exchange import Exchange
 
 REFUSAL_DELAY_S: Final = 1.0
-HASHERS: Final = max(1, min(4, (os.cpu_count() or 1) - 1))  # threads: one core stays with the data plane
 LINE_LIMIT: Final = 1_024  # logins of one host; a thread checks some 40 in a second, and a handshake may take ten
 LINES_LIMIT: Final = 16_384  # logins of all hosts
-
-log = structlog.get_logger("dragoman.logins")
 
 
 class Refusal(Timed):
     """A refusal that waits to be told."""
 
-    def __init__(self, link: Link, reason: str, told_at: float) -> None:
+    def __init__(self, link: Applicant, reason: str, told_at: float) -> None:
         super().__init__()
         self._link = link
         self._reason = reason
@@ -43,7 +37,7 @@ class Refusal(Timed):
 class Candidate:
     """Somebody whose password has to be hashed."""
 
-    def __init__(self, link: Link, username: str, password: bytes) -> None:
+    def __init__(self, link: Applicant, username: str, password: bytes) -> None:
         self.link = link
         self.username = username
         self.password = password
@@ -83,22 +77,15 @@ class Lines:
 
 
 class Logins(Authenticator):
-    """Asks the accounts. `start` is called before the first connection comes."""
+    """Asks the accounts. `somebody_waits` is called with each who needs a hash; those are in `lines`."""
 
-    def __init__(self, accounts: Accounts, timers: Timers) -> None:
+    def __init__(self, accounts: Accounts, timers: Timers, somebody_waits: Callable[[], None]) -> None:
+        self.lines = Lines()
         self._accounts = accounts
         self._timers = timers
-        self._lines = Lines()
-        self._idle = trio.lowlevel.ParkingLot()  # hashers with nothing to do
-        self._loop: Loop | None = None
+        self._somebody_waits = somebody_waits
 
-    def start(self, nursery: trio.Nursery, loop: Loop) -> None:
-        """Say where hashing may run, and whom its results wake."""
-        self._loop = loop
-        for _ in range(HASHERS):
-            nursery.start_soon(self._check_slowly)
-
-    def check(self, link: Link, username: str, password: bytes | None) -> None:
+    def check(self, link: Applicant, username: str, password: bytes | None) -> None:
         peer = link.peer
         if password is None:
             verdict: Verdict | None = self._accounts.certified(username, peer.certificate_user, loopback=peer.loopback)
@@ -106,38 +93,25 @@ class Logins(Authenticator):
             verdict = self._accounts.cached(username, password, loopback=peer.loopback)
         if verdict is None:
             assert password is not None
-            if self._lines.add(Candidate(link, username, password)):
-                self._idle.unpark()
+            if self.lines.add(Candidate(link, username, password)):
+                self._somebody_waits()
             else:
-                self._refuse(link, "too many logins are waiting to be checked")
+                self.refuse(link, "too many logins are waiting to be checked")
         elif verdict.user is not None:
             link.answer(verdict.user, "")
         else:
-            self._refuse(link, verdict.reason)
+            self.refuse(link, verdict.reason)
 
-    async def _check_slowly(self) -> None:
-        while True:
-            candidate = self._lines.next()
-            if candidate is None:
-                await self._idle.park()
-                continue
-            link = candidate.link
-            verdict = await trio.to_thread.run_sync(
-                self._hash, candidate.username, candidate.password, link.peer.loopback
-            )
-            assert self._loop is not None
-            if verdict.user is not None:
-                self._loop.answer(Answer(link, verdict.user, ""))
-            else:
-                self._refuse(link, verdict.reason)
-                self._loop.wake()
+    def exchange(self, method: str) -> Exchange | None:
+        return self._accounts.exchange(method)
 
-    def _hash(self, username: str, password: bytes, loopback: bool) -> Verdict:
-        try:
-            return self._accounts.check(username, password, loopback=loopback)
-        except Exception:
-            log.exception("internal error")  # a bug: it lets nobody in and stops nobody else
-            return Verdict(None, "the login could not be checked")
+    def judge(self, link: Applicant, username: str, reason: str) -> None:
+        verdict = self._accounts.proven(username, loopback=link.peer.loopback)
+        if reason or verdict.user is None:
+            self.refuse(link, reason or verdict.reason)
+        else:
+            link.answer(verdict.user, "")
 
-    def _refuse(self, link: Link, reason: str) -> None:
+    def refuse(self, link: Applicant, reason: str) -> None:
+        """Tell somebody no, after a moment."""
         self._timers.watch(Refusal(link, reason, self._timers.clock.now + REFUSAL_DELAY_S))

@@ -10,9 +10,10 @@ from protocols.amqp.handshake import Offer
 from protocols.connection import Connection, Outlet, Peer
 from protocols.mqtt.connection import MqttConnection
 from protocols.stomp.connection import StompConnection
+from protocols.stomp.dialect import DIALECTS, RABBITMQ
 
 
-def machines(config: Config, origins: Origins) -> dict[str, Machine]:
+def machines(config: Config, origins: Origins, stomp_dialect: str = RABBITMQ.name) -> dict[str, Machine]:
     """Return what makes the machine of each protocol, as the configuration wants them.
 
     `origins`: the web pages that may open a WebSocket.
@@ -27,7 +28,12 @@ def machines(config: Config, origins: Origins) -> dict[str, Machine]:
     def amqp(broker: Broker, outlet: Outlet, peer: Peer) -> Connection:
         return AmqpConnection(broker, outlet, peer, offer)
 
-    inside: dict[str, Machine] = {"amqp": amqp, "mqtt": MqttConnection, "stomp": StompConnection}
+    dialect = next(dialect for dialect in DIALECTS if dialect.name == stomp_dialect)
+
+    def stomp(broker: Broker, outlet: Outlet, peer: Peer) -> Connection:
+        return StompConnection(broker, outlet, peer, dialect)
+
+    inside: dict[str, Machine] = {"amqp": amqp, "mqtt": MqttConnection, "stomp": stomp}
 
     def websocket(broker: Broker, outlet: Outlet, peer: Peer) -> Connection:
         return WebSocketOpening(broker, outlet, peer, origins, inside)

@@ -33,7 +33,7 @@ class Poller:
         raise AssertionError(f"{type(self).__name__} watches nothing")
 
     def remove(self, fd: int, before: int) -> None:
-        """Watch a socket no longer; called before the socket is closed."""
+        """Watch a socket no longer. Not needed for one that is closed next, if it has no second descriptor."""
         raise AssertionError(f"{type(self).__name__} watches nothing")
 
     def poll(self, wait_s: float) -> list[tuple[int, int]]:

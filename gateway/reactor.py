@@ -61,7 +61,7 @@ class Reactor:
         """How many of them nobody has logged in on yet."""
         return self.wiring.handshakes
 
-    def add(self, sock: socket.socket, peer: Peer, machine: Machine, filters: tuple[Filter, ...] = ()) -> Link:
+    def add(self, sock: socket.SocketType, peer: Peer, machine: Machine, filters: tuple[Filter, ...] = ()) -> Link:
         """Take over a connected, non-blocking socket: `machine` makes what is at its inner end."""
         link = Link(self.wiring, sock, peer, filters)
         link.attach(machine(self.broker, link, peer))
@@ -133,6 +133,8 @@ class Reactor:
         while broker.surroundings.woken and rounds < ROUNDS_LIMIT:
             broker.run()
             rounds += 1
+        if wiring.turn_end is not None:
+            wiring.turn_end.turn_ended()
         dirty = wiring.dirty
         if dirty:
             wiring.dirty = []
@@ -140,7 +142,15 @@ class Reactor:
                 link.flush()
         if broker.alarm != wiring.alarm:
             self._pass_on_alarm()
-        return bool(wiring.dirty) or bool(wiring.behind) or bool(broker.surroundings.woken)
+        wiring.connection_log.flush()
+        if wiring.dirty or wiring.behind or broker.surroundings.woken:
+            return True
+        return wiring.turn_end is not None and wiring.turn_end.wants_another()
+
+    def release_output(self) -> None:
+        """Have the output sent that has waited for a commit."""
+        for link in self.wiring.holding:
+            link.wake()
 
     def next_look(self) -> float:
         """Return when the next turn is due if nothing is ready before, in monotonic seconds."""
@@ -200,4 +210,5 @@ class Reactor:
         """End every connection now, and release what they hold."""
         for link in list(self.wiring.links.values()):
             link.abort()
+        self.wiring.connection_log.flush()
         self._poller.close()

@@ -14,15 +14,23 @@ import trio
 
 from core.broker import Broker
 from core.counters import Counters
+from core.recovery import mark_seen
+from core.store.errors import StoreError
 from gateway import forwarding
 from gateway.accounts import Accounts
+from gateway.committer import Committer
 from gateway.config import Config
-from gateway.listeners import Door, Listening, open_doors
-from gateway.logins import Logins
+from gateway.connection_log import ConnectionLog
+from gateway.door import Door, Listening
+from gateway.durability import NATIVES, open_store, start_committer
+from gateway.hashers import Hashers
+from gateway.listeners import open_doors
 from gateway.loop import Loop
+from gateway.memory import resident_bytes
 from gateway.poller import open_poller
 from gateway.reactor import Reactor
 from gateway.version import VERSION
+from protocols.mqtt.status import Status
 
 DRAIN_S: Final = 3.0  # from the first signal until the connections that are left are cut
 RESERVED_DESCRIPTORS: Final = 64  # for everything but clients
@@ -30,6 +38,7 @@ UNIQUE_BYTES: Final = 16  # of randomness in generated names
 
 STOPPED: Final = 0
 CUT_SHORT: Final = 1  # a second signal came while clients were told
+STORE_FAILED: Final = 3  # the disk could not be written: what was not confirmed is lost
 
 # Young objects of a batch die with it. Looking for cycles among them 100 times less often than by default is worth
 # looking at more of them each time.
@@ -38,31 +47,44 @@ GC_THRESHOLDS: Final = (50_000, 20, 20)
 log = structlog.get_logger("dragoman.server")
 
 
-async def serve(config: Config, started: Callable[[Sequence[Listening]], None]) -> int:
+async def serve(
+    config: Config, started: Callable[[Sequence[Listening]], None], connection_log: ConnectionLog | None = None
+) -> int:
     """Run a broker until SIGINT or SIGTERM and return its exit code; a second signal does not wait for clients.
 
-    `started` is called once everything listens. ListenError when a listener cannot be opened.
+    `started` is called once everything listens; `connection_log` takes the lines of the log about every connection.
+    ListenError when a listener cannot be opened.
     """
     accounts = Accounts(config)
     broker = build_broker(config, accounts)
+    store = open_store(config, broker)
+    forwarding.install(config, broker)
     poller = open_poller()
-    logins = Logins(accounts, broker.timers)
-    reactor = Reactor(broker, poller, logins)
+    hashers = Hashers(accounts, broker.timers)
+    reactor = Reactor(broker, poller, hashers.logins)
+    if connection_log is not None:
+        reactor.wiring.connection_log = connection_log
     reactor.busy_poll_s = config.latency.busy_poll_us / 1_000_000
     loop = Loop(reactor, poller)
     doors: list[Door] = []
     thresholds = gc.get_threshold()
     code = STOPPED
+    committer: Committer | None = None
+    store_failed = trio.Event()
+    if store is not None:
+        committer = start_committer(store, broker, reactor, store_failed.set)
     try:
         # Signals first: whoever sees that something listens may rely on a signal to end it in order.
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             doors = open_doors(config, reactor, connections_limit(config))
+            if config.mqtt.sys_interval_s:
+                Status(broker, config.mqtt.sys_interval_s, resident_bytes).start()
             _quiet_the_collector()
             started([door.listening for door in doors])
             async with trio.open_nursery() as nursery:
-                logins.start(nursery, loop)
+                hashers.start(nursery, loop)
                 nursery.start_soon(_run_to_the_end, loop, nursery.cancel_scope)
-                await _next_signal(signals)
+                await _reason_to_stop(signals, store_failed)
                 _stop_accepting(doors)
                 reactor.shut_down()
                 loop.drain()
@@ -70,6 +92,10 @@ async def serve(config: Config, started: Callable[[Sequence[Listening]], None]) 
                     await _next_signal(signals)
                     code = CUT_SHORT
                 nursery.cancel_scope.cancel()
+        reactor.close()
+        if committer is not None:
+            mark_seen(broker)
+            code = _close_store(committer, code)
         log.info("stopped", **totals(broker.counters))
     finally:
         _stop_accepting(doors)
@@ -88,6 +114,7 @@ def build_broker(config: Config, accounts: Accounts) -> Broker:
         message_limit_bytes=config.limits.message_bytes,
         session_expiry_limit_s=config.limits.session_expiry_s,
         keep_alive_limit_s=config.limits.keep_alive_s,
+        natives=NATIVES,
     )
     broker.clock.now = trio.current_time()
     broker.clock.wall = time.time()
@@ -95,7 +122,6 @@ def build_broker(config: Config, accounts: Accounts) -> Broker:
     for name in config.vhosts:
         if name not in broker.vhosts:
             broker.add_vhost(name)
-    forwarding.install(config, broker)
     return broker
 
 
@@ -125,9 +151,30 @@ def totals(counters: Counters) -> dict[str, int | dict[str, int]]:
     return {name: count for name, count in found.items() if count}
 
 
+def _close_store(committer: Committer, code: int) -> int:
+    try:
+        committer.close()
+    except StoreError as error:
+        log.critical("the store could not be closed in order", error=str(error))
+        return STORE_FAILED
+    return code
+
+
 async def _run_to_the_end(loop: Loop, everything: trio.CancelScope) -> None:
     await loop.run()
     everything.cancel()
+
+
+async def _reason_to_stop(signals: AsyncIterator[int], store_failed: trio.Event) -> None:
+    async with trio.open_nursery() as nursery:
+
+        async def watch_the_store() -> None:
+            await store_failed.wait()
+            nursery.cancel_scope.cancel()
+
+        nursery.start_soon(watch_the_store)
+        await _next_signal(signals)
+        nursery.cancel_scope.cancel()
 
 
 async def _next_signal(signals: AsyncIterator[int]) -> None:

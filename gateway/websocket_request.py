@@ -2,7 +2,7 @@
 
 The path chooses the protocol, or leaves it to the subprotocol. A client should offer that of its protocol
 [MQTT-6.0.0-3]; who offers none is taken by RabbitMQ, and here. Who offers only others is refused for MQTT, as by
-Mosquitto, and taken for STOMP, as by RabbitMQ. Pure: `h11` reads, `wsproto` answers.
+Mosquitto, and taken for STOMP, as by RabbitMQ. Pure: `h11` has read the request, as it reads those for pages.
 """
 
 import base64
@@ -11,10 +11,9 @@ from http import HTTPStatus
 from typing import Final
 
 import h11
-from wsproto.connection import ConnectionType
-from wsproto.events import AcceptConnection
-from wsproto.handshake import H11Handshake
-from wsproto.utilities import RemoteProtocolError
+from websockets.datastructures import Headers as ResponseHeaders
+from websockets.http11 import Response
+from websockets.utils import accept_key
 
 from gateway.origins import Origins
 from protocols.connection import Peer
@@ -22,7 +21,7 @@ from protocols.connection import Peer
 MQTT: Final = "mqtt"
 STOMP: Final = "stomp"
 
-MQTT_SUBPROTOCOLS: Final = ("mqtt", "mqttv3.1")
+MQTT_SUBPROTOCOLS: Final = ("mqtt", "mqttv3.1")  # the first that is offered is chosen
 STOMP_SUBPROTOCOLS: Final = ("v12.stomp", "v11.stomp", "v10.stomp")  # the newest first: that is what is chosen
 PATHS: Final[dict[str, tuple[str, ...]]] = {
     "/mqtt": MQTT_SUBPROTOCOLS,
@@ -73,7 +72,7 @@ def open_websocket(request: h11.Request, origins: Origins, peer: Peer) -> Opened
     if subprotocol is None and known is not STOMP_SUBPROTOCOLS and (offered or known is not MQTT_SUBPROTOCOLS):
         raise Refusal(400, f"Offer one of the subprotocols {', '.join(known)}.", "no subprotocol that is known")
     protocol = MQTT if known is MQTT_SUBPROTOCOLS or subprotocol in MQTT_SUBPROTOCOLS else STOMP
-    return Opened(protocol, subprotocol, _accept(request, subprotocol))
+    return Opened(protocol, subprotocol, _accept(headers, subprotocol))
 
 
 def answer(refusal: Refusal, *, body: bool) -> bytes:
@@ -137,6 +136,10 @@ def _check_upgrade(request: h11.Request, headers: dict[str, str]) -> None:
         raise Refusal(400, "A WebSocket needs HTTP/1.1.")
     if "content-length" in headers or "transfer-encoding" in headers:
         raise Refusal(400, "A request for a WebSocket has no body.")
+    if "upgrade" not in [item.lower() for item in _items(headers.get("connection", ""))]:
+        raise Refusal(400, "A request for a WebSocket says Connection: Upgrade.")
+    if not headers.get("host", "").isascii():
+        raise Refusal(400, "A header is not the text that it should be.")
     if not _is_key(headers.get("sec-websocket-key", "")):
         raise Refusal(400, "Sec-WebSocket-Key must be 16 bytes in base64.")
 
@@ -155,19 +158,22 @@ def _check_origin(headers: dict[str, str], origins: Origins, peer: Peer) -> None
 
 
 def _chosen(offered: list[str], known: tuple[str, ...]) -> str | None:
-    """Return the first that we know of what the client offers, but of STOMP's versions the newest."""
+    """Return the protocol that the client offers first, and of its names the one that says most.
+
+    For MQTT that is `mqtt` [MQTT-6.0.0-4], and for STOMP the newest version.
+    """
     for item in offered:
         if item in known:
-            return item if item in MQTT_SUBPROTOCOLS else next(one for one in STOMP_SUBPROTOCOLS if one in offered)
+            names = MQTT_SUBPROTOCOLS if item in MQTT_SUBPROTOCOLS else STOMP_SUBPROTOCOLS
+            return next(one for one in names if one in offered)
     return None
 
 
-def _accept(request: h11.Request, subprotocol: str | None) -> bytes:
-    handshake = H11Handshake(ConnectionType.SERVER)
-    try:
-        handshake.initiate_upgrade_connection(list(request.headers), request.target)
-    except RemoteProtocolError as error:
-        raise Refusal(400, f"{error}.") from None
-    except UnicodeError:  # what wsproto reads as text: Host as a name, lists as ASCII
-        raise Refusal(400, "A header is not the text that it should be.") from None
-    return handshake.send(AcceptConnection(subprotocol=subprotocol))
+def _accept(headers: dict[str, str], subprotocol: str | None) -> bytes:
+    agreed = ResponseHeaders()
+    agreed["Upgrade"] = "websocket"
+    agreed["Connection"] = "Upgrade"
+    agreed["Sec-WebSocket-Accept"] = accept_key(headers["sec-websocket-key"])
+    if subprotocol is not None:
+        agreed["Sec-WebSocket-Protocol"] = subprotocol
+    return Response(101, "Switching Protocols", agreed).serialize()

@@ -13,6 +13,7 @@ from mypy_extensions import mypyc_attr
 from core.access import User
 from core.broker import Broker
 from core.timers import Timed
+from protocols.exchange import Exchange
 
 HIGH_WATER_BYTES: Final = 1 << 20  # unsent output at which a connection's consumers get no more
 LOW_WATER_BYTES: Final = 256 << 10  # unsent output below which they do again
@@ -41,12 +42,21 @@ class Outlet:
     def wake(self) -> None:
         """Have the output taken at the end of this turn. Called when a machine without output gets some."""
 
+    def hold(self) -> None:
+        """Have what is written in this turn wait until all that was told to the store so far is on stable storage."""
+
     def login(self, connection: "Connection", username: str, password: bytes | None) -> None:
         """Check credentials; `connection.logged_in` is called with the result, at once or later.
 
         Nothing is read from the socket in between. An empty `username` asks for the anonymous user, if configured.
         Without a `password` the peer's certificate must name this user.
         """
+
+    def exchange(self, method: str) -> Exchange | None:
+        """Begin to authenticate a client by a method of the gateway, or return None when that is not served."""
+
+    def proven(self, connection: "Connection", username: str, reason: str) -> None:
+        """Go on as after `login`, with a client whose exchange has shown who it is, or with a `reason` has not."""
 
     def watch(self, connection: "Connection") -> None:
         """Notice that `connection.deadline` has moved to an earlier time."""
@@ -76,12 +86,15 @@ class Connection(Timed):
         self.name = ""  # what the client calls the connection
         self.label = peer.address  # how logs and pages name the connection
         self.closed = False  # nothing more to say: the socket is closed once the output is sent
+        self.left = False  # the peer has said good-bye and closes by itself: no last word has to reach it
         self.publishes = False  # whether it has published, so that an alarm stops reading from it
         self.congested = False  # output past the high-water mark
         self.behind = False  # has received more than it could handle in its turn
         self.output_bytes = 0  # bytes not yet taken by the kernel
         self._output: list[bytes] = []
         self._counters = broker.counters
+        self.traffic = broker.counters.traffic_of(protocol)
+        self.traffic.sockets += 1
         self._usage = broker.surroundings.usage
         self._counted_bytes = 0  # of unsent output, in the usage of all connections
         self._awake = False
@@ -152,6 +165,8 @@ class Connection(Timed):
         """Drain the output. `output_bytes` keeps counting it until the reactor has sent it and sets the rest."""
         self.complete_output()
         output = self._output
+        self.traffic.sent_packets += len(output)
+        self.traffic.sent_bytes += self.output_bytes - self._counted_bytes
         self._output = []
         self._awake = False
         return output

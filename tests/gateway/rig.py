@@ -12,6 +12,7 @@ from typing import Final
 from core.access import User
 from core.broker import Broker
 from core.timers import NEVER
+from gateway.applicant import Applicant
 from gateway.filters import Filter
 from gateway.link import Link
 from gateway.poller import open_poller
@@ -83,9 +84,9 @@ class Gatekeeper(Authenticator):
     """Keeps those who want to log in until the test decides."""
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Link, str, bytes | None]] = []
+        self.waiting: list[tuple[Applicant, str, bytes | None]] = []
 
-    def check(self, link: Link, username: str, password: bytes | None) -> None:
+    def check(self, link: Applicant, username: str, password: bytes | None) -> None:
         self.waiting.append((link, username, password))
 
 

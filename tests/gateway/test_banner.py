@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from gateway.banner import banner, facts
 from gateway.config import Config
-from gateway.listeners import Listening
+from gateway.door import Listening
 from gateway.version import VERSION
 
 LOOPBACK: Final = [
@@ -31,6 +31,7 @@ def test_the_banner_of_the_default_configuration() -> None:
         "  auto   [::1]:5670       any of the three, and WebSocket: the first bytes tell which",
         "",
         "  User guest, password guest, from this machine only.",
+        "  Everything is in memory and ends with the broker; with `directory` in [store] it is kept.",
         "  Ctrl-C stops it.",
         "",
     ]
@@ -87,8 +88,16 @@ def test_colours_only_where_they_are_wanted() -> None:
 
 
 def test_the_facts_are_the_same_for_programs() -> None:
-    assert facts([LOOPBACK[3]], "interpreted") == {
+    assert facts(Config(), [LOOPBACK[3]], "interpreted") == {
         "version": VERSION,
         "build": "interpreted",
         "listening": [{"protocol": "auto", "address": "[::1]:5670", "encrypted": False}],
+        "store": None,
     }
+    kept = Config.model_validate({"store": {"directory": "/var/lib/a"}})
+    assert facts(kept, [], "interpreted")["store"] == "/var/lib/a"
+
+
+def test_a_store_is_shown_with_its_directory() -> None:
+    assert "  Durable messages are kept in /var/lib/a." in shown(LOOPBACK, store={"directory": "/var/lib/a"})
+    assert not [line for line in shown(LOOPBACK, store={"directory": "/var/lib/a"}) if "memory" in line]

@@ -18,6 +18,8 @@ from typer.testing import CliRunner, Result
 
 from gateway import cli, ping, version
 from gateway.config import Listener
+from gateway.scram import make_secret
+from gateway.scram_secret import parse_secret
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROCESS_LIMIT_S: Final = 60.0
@@ -137,6 +139,30 @@ def test_the_first_line_of_standard_input_is_hashed(given: bytes) -> None:
     assert result.exit_code == 0
     assert re.fullmatch(r"\$argon2id\$\S+\n", result.stdout)
     assert argon2.PasswordHasher().verify(result.stdout.strip(), "s3cret")
+
+
+@pytest.mark.parametrize(("options", "iterations"), [([], 15_000), (["--iterations", "4096"], 4_096)])
+def test_a_secret_for_scram_is_made_of_it(options: list[str], iterations: int) -> None:
+    result = invoke("hash-password", "--scram", *options, given=b"s3cret\n")
+    assert result.exit_code == 0
+    secret = parse_secret(result.stdout.strip())
+    assert secret.iterations == iterations
+    assert vars(make_secret(b"s3cret", secret.salt, iterations)) == vars(secret)
+    assert invoke("hash-password", "--scram", *options, given=b"s3cret\n").stdout != result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "given"),
+    [
+        (["--scram", "--iterations", "4095"], b"s3cret\n"),
+        (["--iterations", "5000"], b"s3cret\n"),
+        (["--scram"], b"\xff\n"),
+        (["--scram"], b"\x07\n"),
+    ],
+)
+def test_what_makes_no_secret_is_refused(options: list[str], given: bytes) -> None:
+    result = invoke("hash-password", *options, given=given)
+    assert (result.exit_code, result.stdout) == (2, "")
 
 
 @pytest.mark.parametrize("given", [b"", b"\n"])

@@ -88,7 +88,7 @@ MISTAKES: Final[dict[str, tuple[str, list[str]]]] = {
     "an unknown section": (
         "[nonsense]\n",
         [
-            "nonsense: unknown key; the keys here are anonymous, listener, limits, amqp, latency, user, vhost, forward, log"
+            "nonsense: unknown key; the keys here are anonymous, listener, limits, amqp, mqtt, latency, store, user, vhost, forward, log"
         ],
     ),
     "a misspelt key": (
@@ -101,12 +101,12 @@ MISTAKES: Final[dict[str, tuple[str, list[str]]]] = {
     ),
     "the field's name for an alias": (
         '[[forward]]\nfrom = "/topic/a"\nsource = "/topic/a"\nto = ["/topic/b"]\n',
-        ["forward[0].source: unknown key; the keys here are from, to, keep, vhost"],
+        ["forward[0].source: unknown key; the keys here are from, to, keep, selector, vhost"],
     ),
     "a key that forges a line": (
         '"a\\nb: ok" = 1\n',
         [
-            '"a\\nb: ok": unknown key; the keys here are anonymous, listener, limits, amqp, latency, user, vhost, forward, log'
+            '"a\\nb: ok": unknown key; the keys here are anonymous, listener, limits, amqp, mqtt, latency, store, user, vhost, forward, log'
         ],
     ),
     "an unknown protocol": (
@@ -165,6 +165,14 @@ MISTAKES: Final[dict[str, tuple[str, list[str]]]] = {
     "origins where no page can connect": (
         f'{AMQP}origins = ["*"]\n',
         ["listener[0].origins: is for web pages, which connect to websocket or auto only"],
+    ),
+    "a dialect where nobody speaks STOMP": (
+        f'{AMQP}dialect = "rabbitmq"\n',
+        ["listener[0].dialect: is about STOMP, which only listeners of stomp, websocket, auto speak"],
+    ),
+    "a dialect that nobody speaks": (
+        '[[listener]]\nprotocol = "stomp"\naddress = "a:1"\ndialect = "artemis"\n',
+        ["listener[0].dialect: must be 'rabbitmq' or 'activemq', not 'artemis'"],
     ),
     "origins that are none": (
         '[[listener]]\nprotocol = "websocket"\naddress = "a:1"\norigins = ["dashboard.example"]\n',

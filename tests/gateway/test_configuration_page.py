@@ -18,6 +18,8 @@ from gateway.config import (
     Limits,
     Listener,
     Log,
+    Mqtt,
+    Store,
 )
 from gateway.config import load as load_file
 from gateway.config_errors import ConfigError
@@ -31,7 +33,9 @@ TABLES: Final = (
     Listener,
     Limits,
     Amqp,
+    Mqtt,
     Latency,
+    Store,
     ConfiguredUser,
     ConfiguredPermission,
     ConfiguredVhost,
@@ -56,7 +60,7 @@ def keys() -> Iterator[str]:
 
 
 def test_the_page_has_an_example_of_each_section() -> None:
-    assert len(EXAMPLES) == 8
+    assert len(EXAMPLES) == 10
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -90,6 +94,7 @@ def test_the_defaults_on_the_page_are_the_defaults() -> None:
         f"| `channel_max` | integer | {Amqp().channel_max:,} |",
         '| `frame_max` | size | `"128 KiB"` |',
         f"| `heartbeat` | integer | {Amqp().heartbeat} |",
+        f"| `sys_interval_s` | integer | {Mqtt().sys_interval_s} |",
         '| `client_certificate` | text | `"optional"` |',
         '| `certificate_user` | text | `"common_name"` |',
         f'| `format` | text | `"{log.format}"` |',
@@ -118,6 +123,7 @@ WRONG: Final = {
     "limits.memory_bytes": '[limits]\nmemory_bytes = "2 Gib"\n',
     "user[0].permission[0].write": '[[user]]\nname = "a"\n[[user.permission]]\nwrite = "(a"\n',
     "forward[0].to[0]": '[[forward]]\nfrom = "/topic/a"\nto = ["/nowhere/b"]\n',
+    "forward[0].selector": '[[forward]]\nfrom = "/topic/a"\nto = ["/topic/b"]\nselector = "price >"\n',
     "not TOML": "[[listener]\n",
 }
 

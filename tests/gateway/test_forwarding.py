@@ -7,6 +7,7 @@ import pytest
 
 from core.broker import Broker
 from core.model.message import Message, plain_message
+from core.model.properties import Properties, Stated
 from core.routing.binding import Binding
 from core.routing.sink import Sink
 from gateway.config import Config
@@ -134,6 +135,27 @@ def test_one_target_named_twice_gets_one_copy() -> None:
     broker = broker_with({"from": "/topic/a", "to": ["/queue/q", "/queue/%71"]})
     publish(broker, "amq.topic", "a")
     assert ready(broker, "q") == 1
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_rule_with_a_selector_is_about_what_matches(keep: bool) -> None:
+    rule = {"from": "/topic/a", "to": ["/queue/q"], "keep": keep, "selector": "JMSType = 'alarm'"}
+    broker = broker_with(rule)
+    original = listen(broker, "a")
+    source = broker.vhosts["/"].exchange("amq.topic")
+    for kind in ("alarm", "news"):
+        said = Properties()
+        said.type = kind
+        source.take(Message(source.address("a"), kind.encode(), 0, Stated(said)))
+    assert ready(broker, "q") == 1
+    assert [body for *_, body in original.taken] == ([b"alarm", b"news"] if keep else [b"news"])
+
+
+def test_what_no_rule_is_about_and_nobody_takes_is_counted() -> None:
+    broker = broker_with({"from": "/topic/a", "to": ["/queue/q"], "selector": "JMSType = 'alarm'"})
+    publish(broker, "amq.topic", "a")
+    assert ready(broker, "q") == 0
+    assert broker.counters.unroutable == 1
 
 
 def test_rules_follow_one_another() -> None:

@@ -219,6 +219,29 @@ def test_a_log_whose_reader_has_gone_stops_neither_the_process_nor_its_exit_code
     assert errors == "alive\n"
 
 
+@pytest.mark.parametrize("output", [">&-", ">/dev/full"])
+def test_a_process_that_has_nowhere_to_write_starts_and_says_so_to_nobody(output: str) -> None:
+    """With the descriptor missing, the first socket would take its place."""
+    program = (
+        "import os, socket, sys, structlog; from gateway import cli, logs; from gateway.config import Config\n"
+        "logs.configure(Config().log)\n"
+        "assert socket.socket().fileno() > 1\n"
+        "structlog.get_logger().info('a')\n"
+        "cli._announce(Config(), [])\n"
+        "print('alive', file=sys.stderr)\n"
+        "os._exit(0)"  # the interpreter's own last flush of a full device is not asked about here
+    )
+    ended = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" {output}', sys.executable, program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "alive\n")
+
+
 def test_a_stream_that_cannot_show_a_character_shows_the_line() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")

@@ -17,10 +17,13 @@ import trustme
 
 from gateway.accounts import hash_password
 from gateway.config import Config
-from gateway.listeners import Listening
+from gateway.door import Listening
 from gateway.logins import REFUSAL_DELAY_S
 from gateway.server import CUT_SHORT, STOPPED, serve
 from protocols.connection import HANDSHAKE_TIMEOUT_S
+from tests.protocols.mqtt.peer import PINGREQ
+from tests.protocols.mqtt.peer5 import Packet, auth5, connect5, read, subscribe5
+from tests.scram_client import ScramClient
 
 ANSWER_S: Final = 10.0  # of real time, for what must come
 
@@ -29,6 +32,7 @@ MQTT_CONNECT: Final = bytes.fromhex("100d00044d5154540402003c000161")
 MQTT_CONNACK: Final = bytes.fromhex("20020000")
 STOMP_CONNECT: Final = b"CONNECT\naccept-version:1.2\nhost:/\nlogin:guest\npasscode:guest\n\n\0"
 STOMP_CONNECTED: Final = b"CONNECTED\n"
+SCRAM: Final[dict[str, Any]] = {"authentication_method": "SCRAM-SHA-256"}
 AMQP_START: Final = b"\x01\x00\x00"  # a method frame on channel 0: connection.start
 
 FIRST_EXCHANGES: Final = {
@@ -228,6 +232,86 @@ async def test_a_wrong_password_is_refused_after_a_delay_and_never_logged(mock_c
         assert REFUSAL_DELAY_S <= trio.current_time() < HANDSHAKE_TIMEOUT_S
         assert any("ada" in entry["detail"] and entry["peer"].startswith("127.0.0.1:") for entry in logs)
         assert "secre" not in str(logs)
+
+
+async def test_a_client_proves_itself_by_scram_and_does_so_again() -> None:
+    async with running() as broker:
+        stream = await broker.connect("mqtt")
+        scram = ScramClient("guest", "guest")
+        await stream.send_all(connect5(**SCRAM, authentication_data=scram.first()))
+        asked = await _read_packet(stream)
+        last = scram.last(asked.said["authentication_data"])
+        await stream.send_all(auth5(0x18, **SCRAM, authentication_data=last))
+        connack = await _read_packet(stream)
+        assert (connack.name, connack.codes) == ("CONNACK", b"\0")
+        assert scram.trusts(connack.said["authentication_data"])
+        again = ScramClient("guest", "guest")
+        await stream.send_all(auth5(0x19, **SCRAM, authentication_data=again.first()))
+        last = again.last((await _read_packet(stream)).said["authentication_data"])
+        await stream.send_all(auth5(0x18, **SCRAM, authentication_data=last))
+        done = await _read_packet(stream)
+        assert (done.name, done.codes) == ("AUTH", b"\0")
+
+
+@pytest.mark.parametrize("name", ["guest", "nobody"])
+async def test_a_wrong_proof_is_refused_after_a_delay_whoever_it_is_of(
+    name: str, mock_clock: trio.testing.MockClock
+) -> None:
+    async with running() as broker:
+        stream = await broker.connect("mqtt")
+        scram = ScramClient(name, "wrong")
+        await stream.send_all(connect5(**SCRAM, authentication_data=scram.first()))
+        asked = await _read_packet(stream)
+        last = scram.last(asked.said["authentication_data"])
+        await stream.send_all(auth5(0x18, **SCRAM, authentication_data=last))
+        mock_clock.autojump_threshold = 0.05
+        connack = await _read_packet(stream)
+        assert (connack.name, connack.codes) == ("CONNACK", b"\x87")
+        assert trio.current_time() == pytest.approx(REFUSAL_DELAY_S, abs=0.1)
+
+
+@pytest.mark.parametrize("interval_s", [10, 3, 0])
+async def test_what_the_broker_says_of_itself_is_published_at_its_interval(
+    interval_s: int, mock_clock: trio.testing.MockClock
+) -> None:
+    async with running(mqtt={"sys_interval_s": interval_s}) as broker:
+        stream = await broker.connect("mqtt")
+        await stream.send_all(connect5() + subscribe5(("$SYS/broker/uptime", 0), ("$SYS/broker/heap/current", 0)))
+        assert [(await _read_packet(stream)).name for _ in range(2)] == ["CONNACK", "SUBACK"]
+        if not interval_s:
+            await stream.send_all(PINGREQ)
+            assert (await _read_packet(stream)).name == "PINGRESP"
+            return
+        retained = {packet.topic: packet.body for packet in [await _read_packet(stream) for _ in range(2)]}
+        assert retained["$SYS/broker/uptime"] == b"0 seconds"
+        assert int(retained["$SYS/broker/heap/current"]) > 1_000_000
+        mock_clock.autojump_threshold = 0.05
+        for turn in range(1, 4):
+            packet = await _read_packet(stream)
+            while packet.topic != "$SYS/broker/uptime":
+                packet = await _read_packet(stream)
+            assert packet.body == b"%d seconds" % (turn * interval_s)
+            assert trio.current_time() == pytest.approx(turn * interval_s, abs=0.2)
+
+
+async def _read_packet(stream: trio.SocketStream) -> Packet:
+    """Read one packet of MQTT 5.0 of less than 16,384 bytes."""
+    head = await _read_exactly(stream, 2)
+    length = head[1]
+    if length > 0x7F:
+        head += await _read_exactly(stream, 1)
+        length = head[1] & 0x7F | head[2] << 7
+    [packet] = read(head + await _read_exactly(stream, length))
+    return packet
+
+
+async def _read_exactly(stream: trio.SocketStream, count: int) -> bytes:
+    found = b""
+    while len(found) < count:
+        chunk = await stream.receive_some(count - len(found))
+        assert chunk, "the stream has ended"
+        found += chunk
+    return found
 
 
 async def test_a_client_that_leaves_while_its_password_is_checked_is_forgotten() -> None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.broker import Broker
 from gateway.websocket import MESSAGE_ROOM_BYTES, PIECE_BYTES, WebSocketFilter
+from gateway.websocket_frames import FRAMES_A_TURN, WAITED_FOR_BYTES
 from protocols.connection import Outlet
 from tests.gateway.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Frame, closing, frame, parsed
 from tests.gateway.rig import Client, rig
@@ -143,6 +144,56 @@ def test_any_bytes_end_in_bytes_and_a_good_bye(
     assert chunked.filter.sending(b"late") == chunked.filter.closing() == b""
 
 
+SIZES: Final = st.sampled_from([0, 125, 126, WAITED_FOR_BYTES, WAITED_FOR_BYTES + 1, 65_535, 65_536, 200_000])
+
+
+@given(size=SIZES, cuts=st.lists(st.integers(0, 200_100), max_size=6), textual=st.booleans())
+@settings(max_examples=50)
+def test_a_long_frame_is_handed_on_as_it_comes(size: int, cuts: list[int], textual: bool) -> None:
+    body = (bytes(range(1, 128)) * (size // 127 + 1))[:size]
+    ear = Ear(textual=textual)
+    received = 0
+    whole = frame(TEXT if textual else BINARY, body)
+    for piece in pieces(whole + frame(BINARY, b"next"), cuts):
+        ear.hear(piece)
+        received += len(piece)
+        if size > WAITED_FOR_BYTES and len(whole) - size <= received <= len(whole):
+            assert len(ear.heard) == received - (len(whole) - size)  # nothing is kept back
+        assert len(ear.filter._frames.reader.buffer) <= WAITED_FOR_BYTES + 14
+    assert ear.heard == body + b"next"
+
+
+def test_the_first_mistake_is_the_one_that_is_told() -> None:
+    ear = Ear(textual=False)
+    ear.hear(frame(TEXT, b"wrong") + b"\x83\x80" + bytes(4))
+    assert [note[-6:] for note in ear.notebook.notes] == ["(1003)"]
+    assert ear.good_bye() == 1003
+
+
+def test_a_turn_hears_so_many_frames_and_the_next_one_goes_on() -> None:
+    ear = Ear(textual=False)
+    wire = b"".join([frame(BINARY, b"%d," % number) for number in range(2 * FRAMES_A_TURN + 1)])
+    turns = 1
+    ear.hear(wire)
+    while ear.filter.behind:
+        assert ear.heard.count(b",") == turns * FRAMES_A_TURN
+        ear.hear(b"")
+        turns += 1
+    assert turns == 3
+    assert ear.heard == b"".join([b"%d," % number for number in range(2 * FRAMES_A_TURN + 1)])
+    ear.hear(frame(BINARY, b"end"))
+    assert ear.heard.endswith(b"end")
+
+
+@pytest.mark.parametrize("end", [closing(1000), b"\x83\x80" + bytes(4)], ids=["good-bye", "mistake"])
+def test_what_ends_the_stream_is_heard_in_its_turn(end: bytes) -> None:
+    ear = Ear(textual=False)
+    ear.hear(frame(PING, b"x") * FRAMES_A_TURN + end)
+    assert (ear.filter.behind, ear.filter.finished) == (True, False)
+    ear.hear(b"")
+    assert (ear.filter.behind, ear.filter.finished) == (False, True)
+
+
 WRONG: Final = {
     "not masked": (b"\x82\x01a", 1002),
     "a reserved bit": (b"\xc2\x80" + bytes(4), 1002),
@@ -259,6 +310,29 @@ def test_a_turn_sends_one_frame_however_much_was_written(client: Client) -> None
     client.send(frame(BINARY, b"go") + frame(BINARY, b"on"))
     assert parsed(client.read(5)) == [Frame(BINARY, b"abc")]
     assert client.machine.received == [b"goon"]
+
+
+def test_a_flood_of_frames_is_heard_in_shares_and_whole(client: Client) -> None:
+    """65,536 bytes are one chunk, and 10,922 frames without a body."""
+    client.link._receive_bytes = 1 << 16
+    shares: list[int] = []
+    client.machine.on_receive = lambda data: shares.append(len(data))
+    client.send(frame(BINARY, b"a") * 9_000 + frame(BINARY, b"end"))
+    assert b"".join(client.machine.received) == b"a" * 9_000 + b"end"
+    assert max(shares) <= FRAMES_A_TURN + 2
+    assert not client.has_ended()
+
+
+def test_frames_that_are_left_are_heard_ahead_of_the_end(client: Client) -> None:
+    client.link._receive_bytes = 1 << 16
+    client.machine.on_receive = lambda _: None
+    client.sock.sendall(frame(BINARY, b"a") * 5_000)
+    client.sock.close()
+    for _ in client.rig.turns("the end of the machine"):
+        if client.has_ended():
+            break
+    assert b"".join(client.machine.received) == b"a" * 5_000
+    assert client.machine.received[-1] == b""
 
 
 def test_a_ping_alone_is_answered(client: Client) -> None:

@@ -75,7 +75,7 @@ def head(client: Client) -> tuple[str, dict[str, str]]:
     [
         ("/mqtt", "mqtt", "mqtt", MqttConnection),
         ("/mqtt", "mqttv3.1", "mqttv3.1", MqttConnection),
-        ("/mqtt", "mqttv3.1, mqtt", "mqttv3.1", MqttConnection),
+        ("/mqtt", "mqttv3.1, mqtt", "mqtt", MqttConnection),
         ("/mqtt", "soap, mqtt", "mqtt", MqttConnection),
         ("/mqtt/", "mqtt", "mqtt", MqttConnection),
         ("/mqtt?token=1", "mqtt", "mqtt", MqttConnection),
@@ -93,6 +93,7 @@ def head(client: Client) -> tuple[str, dict[str, str]]:
 def test_path_and_subprotocol_tell_what_is_spoken(
     client: Client, path: str, offered: str | None, chosen: str | None, machine: type[Connection]
 ) -> None:
+    """[MQTT-6.0.0-4]"""
     client.send(request(path, sec_websocket_protocol=offered))
     first, headers = head(client)
     assert first.startswith("HTTP/1.1 101 ")
@@ -181,6 +182,7 @@ REFUSED: Final = {
 
 @pytest.mark.parametrize(("data", "status", "word"), REFUSED.values(), ids=REFUSED)
 def test_what_opens_no_websocket_is_told_why_and_closed(client: Client, data: bytes, status: int, word: str) -> None:
+    """A client of MQTT offers its subprotocol [MQTT-6.0.0-3]."""
     with structlog.testing.capture_logs() as logs:
         client.send(data)
         first, headers = head(client)
