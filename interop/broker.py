@@ -6,6 +6,7 @@ know `DRAGOMAN_USER` with `DRAGOMAN_PASSWORD`, and have the rules of `FORWARDING
 """
 
 import os
+import random
 import shlex
 import signal
 import socket
@@ -20,6 +21,7 @@ CHECKOUT: Final = Path(__file__).resolve().parent.parent
 START_LIMIT_S: Final = 30.0  # an interpreted start on a busy machine
 STOP_LIMIT_S: Final = 5.0  # from a signal to the exit, whatever is connected
 POLL_S: Final = 0.05
+LASTING_PORTS: Final = (15_000, 30_000)  # below those that Linux gives to clients
 PROTOCOLS: Final = ("amqp", "mqtt", "stomp", "websocket", "auto")
 STANDARD_PORTS: Final = {"amqp": 5672, "mqtt": 1883, "stomp": 61613, "websocket": 15675, "auto": 5670}
 
@@ -69,6 +71,19 @@ def free_ports(count: int) -> list[int]:
     finally:
         for s in sockets:
             s.close()
+
+
+def lasting_ports() -> dict[str, int]:
+    """Return ports that no outgoing connection gets while a broker is down, as one of the system's choice may."""
+    found: dict[str, int] = {}
+    while len(found) < len(PROTOCOLS):
+        port = random.randrange(*LASTING_PORTS)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            continue
+        found[PROTOCOLS[len(found)]] = port
+    return found
 
 
 def listeners(ports: dict[str, int]) -> str:

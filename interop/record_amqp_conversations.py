@@ -7,13 +7,15 @@ import json
 import socket
 import sys
 import tomllib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import pika.frame
 from pika.spec import Channel, Connection
 
 from interop.broker import CHECKOUT
-from interop.conversations import CONVERSATIONS, encoded
+from interop.conversations import CONVERSATIONS, Conversation, encoded
 from interop.mistakes.case import TRAITS
 from interop.raw import AMQP_HEADER, amqp_frame
 
@@ -52,9 +54,9 @@ def connected(host: str, port: int, user: str, password: str) -> socket.socket:
     return client
 
 
-def differences() -> dict[tuple[str, str], tuple[str, str]]:
+def differences(vectors: Path) -> dict[tuple[str, str], tuple[str, str]]:
     """Return what the committed file says that we answer, and why, by conversation and RabbitMQ's answer."""
-    rows = tomllib.loads(VECTORS.read_text())["vector"] if VECTORS.exists() else []
+    rows = tomllib.loads(vectors.read_text())["vector"] if vectors.exists() else []
     return {
         (row["name"], step["answer"]): (step["ours"], step["because"])
         for row in rows
@@ -63,23 +65,34 @@ def differences() -> dict[tuple[str, str], tuple[str, str]]:
     }
 
 
-def main(host: str, port: str, user: str = "guest", password: str = "guest") -> None:
-    """Print the vectors."""
-    sys.stdout.write(HEAD)
-    kept = differences()
-    for conversation in CONVERSATIONS:
+def record(
+    conversations: tuple[Conversation, ...],
+    vectors: Path,
+    access: tuple[str, ...],
+    shown: Callable[[bytes], bytes] = bytes,
+) -> None:
+    """Print the vectors; `access` is host, port, and perhaps user and password. What is kept is `shown`."""
+    host, port, user, password = (*access, "guest", "guest")[:4]
+    kept = differences(vectors)
+    for conversation in conversations:
         client = connected(host, int(port), user, password)
         sys.stdout.write(f"\n[[vector]]\nname = {json.dumps(conversation.name)}\nsteps = [\n")
         for step in map(encoded, conversation.steps):
-            said = answer(client, step)
-            row = f'send = "{step.hex()}", answer = "{said.hex()}"'
-            if (conversation.name, said.hex()) in kept:
-                ours, because = kept[conversation.name, said.hex()]
+            said = shown(answer(client, step)).hex()
+            row = f'send = "{step.hex()}", answer = "{said}"'
+            if (conversation.name, said) in kept:
+                ours, because = kept[conversation.name, said]
                 row += f', ours = "{ours}", because = {json.dumps(because)}'
             sys.stdout.write(f"    {{ {row} }},\n")
         sys.stdout.write("]\n")
         client.close()
 
 
+def main() -> None:
+    """Print `tests/vectors/amqp/conversations.toml`."""
+    sys.stdout.write(HEAD)
+    record(CONVERSATIONS, VECTORS, tuple(sys.argv[1:]))
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -1,7 +1,7 @@
 """Record what an AMQP broker answers to each mistake: `python -m interop.record_amqp_errors HOST PORT [USER PASSWORD]`.
 
-What is printed is `tests/vectors/amqp/errors.toml`. The differences that the committed file states are kept: they are
-ours, not the recorded broker's.
+What is printed is `tests/vectors/amqp/errors.toml`; the users of interop/mistakes/permissions.py must be there. The
+differences that the committed file states are kept: they are ours, not the recorded broker's.
 """
 
 import json

@@ -157,6 +157,27 @@ def test_a_consumer_of_higher_priority_gets_messages_while_it_can_take_them(
     assert [delivery.body for delivery in high.wait(3)] == [b"1", b"2", b"5"]
 
 
+def test_consumers_with_selectors_get_what_they_select(channel: BlockingChannel, name: str) -> None:
+    channel.queue_declare(name, exclusive=True)
+    publish(channel, name, b"large", headers={"size": 10})
+    publish(channel, name, b"small", headers={"size": 1})
+    publish(channel, name, b"unsized", type="none")
+    large = PikaInbox(channel, name, arguments={"x-selector": "size >= 5"})
+    unsized = PikaInbox(channel, name, arguments={"x-selector": "size IS NULL AND JMSType LIKE 'n_ne'"})
+    publish(channel, name, b"larger", headers={"size": 11})
+    large.wait(2)
+    unsized.wait(1)
+    assert (large.bodies, unsized.bodies, ready(channel, name)) == ([b"large", b"larger"], [b"unsized"], 1)
+
+
+def test_a_selector_that_is_none_is_refused_with_its_column(channel: BlockingChannel, name: str) -> None:
+    channel.queue_declare(name, exclusive=True)
+    with pytest.raises(pika.exceptions.ChannelClosedByBroker) as failure:
+        PikaInbox(channel, name, arguments={"x-selector": "size >= "})
+    assert failure.value.reply_code == 406
+    assert "column 8: it ends too early" in failure.value.reply_text
+
+
 def test_a_single_active_consumer_is_followed_by_the_next(channel: BlockingChannel, name: str) -> None:
     channel.queue_declare(name, exclusive=True, arguments={"x-single-active-consumer": True})
     first = PikaInbox(channel, name, auto_ack=True)

@@ -1,12 +1,10 @@
-"""MQTT.js and stompjs, the clients of web pages, run by Node.js: over TCP and through WebSocket.
+"""MQTT.js, stompjs and stompit, run by Node.js: over TCP and, those of web pages, through WebSocket.
 
 They are installed from npm into a cache folder, once. Without Node.js, or without the registry, the tests are skipped.
 """
 
 import base64
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +13,9 @@ import pytest
 
 from interop.broker import Endpoint
 from interop.clients import Connect, PahoDriver, PikaDriver, StompPyDriver, Topic
+from interop.npm import installed
 
-PACKAGES: Final = ("mqtt@5.16.0", "@stomp/stompjs@7.5.0", "ws@8.23.0")
 SCRIPT: Final = Path(__file__).parent / "clients" / "node_client.cjs"
-INSTALL_LIMIT_S: Final = 120.0
 RUN_LIMIT_S: Final = 20.0  # of a client, from its start to its end
 BODIES: Final = [b"first", "grüße".encode(), b"0123456789" * 20_000, b"", b"end"]
 
@@ -26,20 +23,7 @@ BODIES: Final = [b"first", "grüße".encode(), b"0123456789" * 20_000, b"", b"en
 @pytest.fixture(scope="module")
 def folder() -> Path:
     """Return a folder with the libraries."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("Node.js is not installed")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dragoman-interop"
-    stamp = cache / "installed"
-    if not stamp.exists() or stamp.read_text().split() != list(PACKAGES):
-        cache.mkdir(parents=True, exist_ok=True)
-        command = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(cache), *PACKAGES]
-        try:
-            subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_LIMIT_S)
-        except (subprocess.SubprocessError, OSError) as error:
-            pytest.skip(f"npm cannot install the clients: {error}")
-        stamp.write_text(" ".join(PACKAGES))
-    return cache
+    return installed()
 
 
 class NodeClient:
@@ -107,12 +91,39 @@ def test_mqttjs(
 
 @pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
 @pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
-@pytest.mark.parametrize(("port", "path"), [("websocket", "/stomp"), ("websocket", "/ws"), ("auto", "/stomp")])
+@pytest.mark.parametrize(
+    ("scheme", "port", "path"),
+    [
+        ("ws", "websocket", "/stomp"),
+        ("ws", "websocket", "/ws"),
+        ("ws", "auto", "/stomp"),
+        ("tcp", "stomp", ""),
+        ("tcp", "auto", ""),
+    ],
+)
 def test_stompjs(
-    connect: Connect, endpoint: Endpoint, folder: Path, name: str, port: str, path: str, version: str, binary: bool
+    connect: Connect,
+    endpoint: Endpoint,
+    folder: Path,
+    name: str,
+    scheme: str,
+    port: str,
+    path: str,
+    version: str,
+    binary: bool,
 ) -> None:
     elsewhere, sender = connect(PikaDriver), connect(StompPyDriver)
     elsewhere.subscribe(Topic(f"{name}.there"))
-    url = f"ws://{endpoint.host}:{endpoint.ports[port]}{path}"
+    url = f"{scheme}://{endpoint.host}:{endpoint.ports[port]}{path}"
     client = NodeClient(folder, "stompjs", version=version, binary=binary, **_said(endpoint, name, url, "stomp"))
+    _run(client, elsewhere, sender, Topic(f"{name}.back"))
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "1.2"])
+@pytest.mark.parametrize("port", ["stomp", "auto"])
+def test_stompit(connect: Connect, endpoint: Endpoint, folder: Path, name: str, port: str, version: str) -> None:
+    elsewhere, sender = connect(PikaDriver), connect(StompPyDriver)
+    elsewhere.subscribe(Topic(f"{name}.there"))
+    url = f"tcp://{endpoint.host}:{endpoint.ports[port]}"
+    client = NodeClient(folder, "stompit", version=version, **_said(endpoint, name, url, "stomp"))
     _run(client, elsewhere, sender, Topic(f"{name}.back"))

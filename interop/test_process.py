@@ -3,6 +3,7 @@
 These start brokers of their own, so they need the command and not only a running broker.
 """
 
+import os
 import re
 import signal
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from interop.broker import FORWARDING, BrokerProcess, free_ports, listeners, run, running_endpoint
 from interop.clients import TOPIC_DRIVERS, PikaDriver, Topic
 from interop.clients.driver import ANSWER_LIMIT_S
-from interop.raw import RawSocket
+from interop.raw import RawSocket, stomp_connection
 
 pytestmark = pytest.mark.skipif(running_endpoint() is not None, reason="DRAGOMAN_HOST names a running broker")
 
@@ -115,3 +116,18 @@ def test_an_amqp_client_is_told_that_the_broker_stops(tmp_path: Path) -> None:
         assert failure.value.reply_code == 320
     finally:
         broker.kill()
+
+
+def test_a_broker_whose_log_nobody_reads_goes_on_and_ends(tmp_path: Path) -> None:
+    """A pipe is full after the lines of some hundred connections."""
+    log = tmp_path / "broker.log"
+    os.mkfifo(log)
+    reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
+    broker = BrokerProcess(tmp_path)
+    try:
+        for _ in range(1_000):
+            stomp_connection(broker.endpoint).close()
+        assert broker.stop() == 0
+    finally:
+        broker.kill()
+        os.close(reader)

@@ -1,4 +1,4 @@
-"""The clients: one driver each around six third-party libraries, all with the face of `driver.Driver`."""
+"""The clients: one driver each around seven third-party libraries, all with the face of `driver.Driver`."""
 
 from interop.clients.aio_pika_client import AioPikaDriver
 from interop.clients.amqtt_client import AmqttDriver
@@ -7,6 +7,7 @@ from interop.clients.paho_client import PahoDriver
 from interop.clients.pika_client import PikaDriver
 from interop.clients.stomp_py_client import StompPyDriver
 from interop.clients.stomper_client import StomperDriver
+from interop.clients.stompest_client import StompestDriver
 
 TOPIC_DRIVERS: tuple[type[Driver], ...] = (
     PikaDriver,
@@ -15,8 +16,9 @@ TOPIC_DRIVERS: tuple[type[Driver], ...] = (
     AmqttDriver,
     StompPyDriver,
     StomperDriver,
+    StompestDriver,
 )
-QUEUE_DRIVERS: tuple[type[Driver], ...] = (PikaDriver, AioPikaDriver, StompPyDriver, StomperDriver)
+QUEUE_DRIVERS: tuple[type[Driver], ...] = (PikaDriver, AioPikaDriver, StompPyDriver, StomperDriver, StompestDriver)
 
 __all__ = [
     "QUEUE_DRIVERS",
@@ -32,5 +34,6 @@ __all__ = [
     "Received",
     "StompPyDriver",
     "StomperDriver",
+    "StompestDriver",
     "Topic",
 ]

@@ -30,11 +30,25 @@ function mqttjs() {
   });
 }
 
+// A TCP connection with the face of a WebSocket, which is all that stompjs asks for.
+function tcpAsWebSocket({ hostname, port }) {
+  const { connect } = require("node:net");
+  const face = { url, readyState: 0, protocol: "", binaryType: "arraybuffer", send: (data) => socket.write(data),
+    close: () => { face.readyState = 2; socket.end(); } };
+  const socket = connect({ host: hostname, port: Number(port) }, () => { face.readyState = 1; face.onopen({}); });
+  socket.on("data", (data) => face.onmessage({ data: data.buffer.slice(data.byteOffset, data.byteOffset + data.length) }));
+  socket.on("error", fail);
+  socket.on("close", () => { face.readyState = 3; face.onclose({ code: 1000 }); });
+  return face;
+}
+
 function stompjs() {
   const { Client, Versions } = load("@stomp/stompjs");
   const { WebSocket } = load("ws");
+  const place = new URL(url);
   const client = new Client({
-    webSocketFactory: () => new WebSocket(url, new Versions([version]).protocolVersions()),
+    webSocketFactory: () => place.protocol === "tcp:"
+      ? tcpAsWebSocket(place) : new WebSocket(url, new Versions([version]).protocolVersions()),
     stompVersions: new Versions([version]),
     forceBinaryWSFrames: binary, connectHeaders: { login: user, passcode: password },
     heartbeatIncoming: 1000, heartbeatOutgoing: 1000, reconnectDelay: 0,
@@ -51,4 +65,27 @@ function stompjs() {
   client.activate();
 }
 
-({ mqttjs, stompjs })[library]();
+function stompit() {
+  const { hostname, port } = new URL(url);
+  const connectHeaders = { host: "/", login: user, passcode: password, "accept-version": version, "heart-beat": "1000,1000" };
+  load("stompit").connect({ host: hostname, port: Number(port), connectHeaders }, (error, client) => {
+    if (error) fail(error);
+    client.on("error", fail);
+    client.subscribe({ destination: back, id: "back", ack: "client-individual" }, (error, message) => {
+      if (error) fail(error);
+      const pieces = [];
+      message.on("data", (piece) => pieces.push(piece));
+      message.on("end", () => {
+        client.ack(message);
+        if (received(Buffer.concat(pieces), { encoding: message.headers["content-encoding"] })) client.disconnect();
+      });
+    });
+    const send = (number) => {
+      const headers = { destination: there, "content-length": String(Buffer.byteLength(`number ${number}`)) };
+      client.send(headers, { onReceipt: () => number < 2 && send(number + 1) }).end(`number ${number}`);
+    };
+    send(0);
+  });
+}
+
+({ mqttjs, stompjs, stompit })[library]();

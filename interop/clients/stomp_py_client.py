@@ -114,6 +114,10 @@ class StompPyDriver(Driver):
         """SEND inside a transaction, without a receipt: brokers differ in whether it comes before the COMMIT."""
         self.connection.send(destination, body, headers={"transaction": transaction})
 
+    def new_receipt(self) -> str:
+        """Return a word for the `receipt` header of a frame that is sent by `connection`."""
+        return f"receipt-{next(_numbers)}"
+
     def answer(self, receipt: str) -> None:
         """Wait for a receipt; StompError when an ERROR comes instead."""
         try:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from interop.mistakes import arguments, content, definitions, frames, handshake, settling
+from interop.mistakes import arguments, content, definitions, frames, handshake, permissions, settling
 from interop.mistakes.case import Case
 
 CASES: Final[tuple[Case, ...]] = (
@@ -12,4 +12,5 @@ CASES: Final[tuple[Case, ...]] = (
     *arguments.CASES,
     *content.CASES,
     *settling.CASES,
+    *permissions.CASES,
 )

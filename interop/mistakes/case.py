@@ -4,8 +4,9 @@ All steps are sent at once: a broker answers one channel in order, so what it sa
 answers to the others, and the answer to a barrier behind both.
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import pika
@@ -33,6 +34,7 @@ TRAITS: Final[dict[str, Any]] = {
 }
 NAME: Final = "NAME"  # stands for the test's own name in what is recorded
 USER: Final = "USER"  # and for the user's
+MADE_UP: Final = re.compile(r"amq\.gen-[\w-]{22}")  # a queue's name, by the broker
 
 Step = Any  # a method of pika, sent on channel 1, or bytes, sent as they are
 Steps = Callable[[str], list[Step]]
@@ -47,12 +49,16 @@ IN_CHANNEL: Final = "channel"
 
 @dataclass(frozen=True)
 class Case:
-    """One mistake. `owner` is what another connection does before, which stays open."""
+    """One mistake. `owner` is what another connection does before, which stays open.
+
+    It is made by the `user` of that name, whose password is the name, or by the one of the endpoint.
+    """
 
     name: str
     steps: Steps
     stage: str = IN_CHANNEL
     owner: Steps | None = None
+    user: str = ""
 
 
 @dataclass(frozen=True)
@@ -186,10 +192,12 @@ def outcome_of(case: Case, endpoint: Endpoint, name: str) -> Outcome:
     owner = Conversation(endpoint) if case.owner else None
     if owner is not None and case.owner is not None:
         owner.prepare(case.owner(name))
-    made = Conversation(endpoint, case.stage)
+    who = replace(endpoint, user=case.user, password=case.user) if case.user else endpoint
+    made = Conversation(who, case.stage)
     outcome = made.outcome(case.steps(name))
     made.close()
     if owner is not None:
         owner.close()
     text = outcome.text.replace(name, NAME).replace(f"'{endpoint.user}'", f"'{USER}'")
+    text = MADE_UP.sub(f"amq.gen-{NAME}", text)
     return Outcome(outcome.scope, outcome.code, text, outcome.class_id, outcome.method_id)

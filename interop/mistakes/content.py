@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from pika.spec import Basic, Confirm, Queue
 
-from interop.mistakes.case import Case, content_header, publish
+from interop.mistakes.case import BODY, Case, content_header, frame, publish
 
 REPLIES: Final = "amq.rabbitmq.reply-to"
 
@@ -60,4 +60,29 @@ DIRECT: Final = (
     Case("replies to somebody who is gone", lambda _: [publish("", f"{REPLIES}.gone")]),
 )  # fmt: skip
 
-CASES: Final = (*PUBLISHING, *DIRECT)
+LARGEST_BYTES: Final = 128 << 20  # RabbitMQ's `max_message_size`, and ours unless configured
+PIECE: Final = frame(BODY, bytes(131_064))  # as much as goes into a frame of 128 KiB
+
+
+def _large(size: int) -> bytes:
+    """Return the frames of a message that nobody gets: the broker may refuse it before or behind its body."""
+    whole, rest = divmod(size, 131_064)
+    return content_header(size) + PIECE * whole + frame(BODY, bytes(rest))
+
+
+SIZES: Final = (
+    Case(
+        "published with a body that is too large",
+        lambda name: [Basic.Publish(routing_key=name), _large(LARGEST_BYTES + 1)],
+    ),
+    Case(
+        "published with a body that is too large and confirms",
+        lambda name: [Confirm.Select(), Basic.Publish(routing_key=name), _large(LARGEST_BYTES + 1)],
+    ),
+    Case(
+        "published with the largest body",
+        lambda name: [Basic.Publish(routing_key=name), _large(LARGEST_BYTES)],
+    ),
+)
+
+CASES: Final = (*PUBLISHING, *DIRECT, *SIZES)

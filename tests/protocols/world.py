@@ -1,12 +1,14 @@
 """A broker without sockets: machines attached to outlets that the test reads, and a clock that jumps."""
 
 import itertools
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from core.access import EVERYTHING, Permission, User
 from core.broker import Broker
 from core.model.names import DEFAULT_VHOST
 from protocols.connection import Connection, Outlet, Peer
+from protocols.exchange import Exchange
 
 C = TypeVar("C", bound=Connection)
 
@@ -30,6 +32,13 @@ class ReadOutlet(Outlet):
         else:
             connection.logged_in(user, "")
 
+    def exchange(self, method: str) -> Exchange | None:
+        begin = self.world.methods.get(method)
+        return begin() if begin is not None else None
+
+    def proven(self, connection: Connection, username: str, reason: str) -> None:
+        connection.logged_in(None if reason else self.world.broker.users.get(username), reason)
+
     def watch(self, connection: Connection) -> None:
         self.world.broker.timers.watch(connection)
 
@@ -48,6 +57,7 @@ class World:
         self.broker = Broker(lambda: f"unique-{next(numbers)}", version="0.0.0")
         self.broker.clock.wall = 1_700_000_000.0
         self.passwords = {"guest": b"guest", "nobody": b"nobody"}
+        self.methods: dict[str, Callable[[], Exchange]] = {}  # of authentication, beside passwords
         self.wires: list[Wire[Connection]] = []
         guest, nobody = User("guest"), User("nobody")
         guest.permissions[DEFAULT_VHOST] = Permission(EVERYTHING, EVERYTHING, EVERYTHING)
