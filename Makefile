@@ -39,8 +39,12 @@ check: $(VENV)/.installed  ## format, lint, types and import contracts
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+.PHONY: crash
+crash: $(VENV)/.installed  ## kill the broker under load again and again, and count what is lost (CRASH="--rounds 1000 --state FILE")
+	$(VENV)/bin/python -m interop.crash $(CRASH)
+
 .PHONY: bench
-bench: $(BUILT)/.tested  ## ours beside Mosquitto and RabbitMQ, where they are installed: one table with ratios
+bench: $(BUILT)/.tested  ## ours beside Mosquitto, RabbitMQ and ActiveMQ, where they are installed: one table with ratios
 	DRAGOMAN_COMMAND=$(BUILT)/bin/dragoman $(BUILT)/bin/python -m bench $(BENCH)
 
 .PHONY: wheel
