@@ -225,3 +225,28 @@ def test_a_publisher_that_is_cut_off_delivers_everything(
         cut_off.end()
         receiver.close()
         cutter.close()
+
+
+@pytest.mark.parametrize("version", ["311", "5"])
+def test_who_is_cut_off_while_the_answer_comes_gets_it_when_it_is_back(
+    commands: Commands, connect: Connect, endpoint: Endpoint, name: str, version: str
+) -> None:
+    """`mosquitto_rr` ends when it loses its connection; started again, it finds the answer in its session."""
+    cutter = Cutter(endpoint.host, endpoint.ports["mqtt"])
+    cut_off = Commands(endpoint, cutter.port)
+    responder = connect(Paho5)
+    responder.subscribe((f"{name}/question", SubscribeOptions(1)))
+    ask = ("mosquitto_rr", "-V", version, "-c", "-i", name, "-q", "1", "-t", f"{name}/question", "-e", f"{name}/answer")
+    more = ("-x", "3600") if version == "5" else ()
+    try:
+        asker = cut_off.start(*ask, *more, "-m", "how much?")
+        assert responder.receive().body == b"how much?"
+        cutter.cut((12,))
+        responder.publish(f"{name}/answer", b"seven", 1)
+        asker.communicate(timeout=RUN_LIMIT_S)
+        assert asker.returncode != 0
+        assert cutter.cuts == 1
+        assert commands.run(*ask, *more, "-m", "how much?") == "seven\n"
+    finally:
+        cut_off.end()
+        cutter.close()
