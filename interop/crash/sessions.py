@@ -92,6 +92,7 @@ class Sessions:
             time.sleep(POLL_S)
         for name in sorted(self._owed):
             self._ledger.confirm(name)  # its publisher's library will send it for ever: not to arrive is to be lost
+        self._owed.clear()
 
     def close(self) -> None:
         """End."""
