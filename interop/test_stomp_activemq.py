@@ -1,8 +1,6 @@
 """What applications of ActiveMQ do, by the libraries that they use, on a listener that speaks its dialect."""
 
-import itertools
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,8 +17,6 @@ LISTENER: Final = '[[listener]]\nprotocol = "stomp"\naddress = "127.0.0.1:{port}
 
 each_version = pytest.mark.parametrize("version", VERSIONS)
 
-_numbers = itertools.count()
-
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
@@ -35,25 +31,6 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
         assert "Traceback" not in broker.log, broker.log
     finally:
         broker.kill()
-
-
-@pytest.fixture
-def name() -> str:
-    return f"a{next(_numbers)}"
-
-
-@pytest.fixture
-def connect(endpoint: Endpoint) -> Iterator[Connect]:
-    drivers: list[Driver] = []
-
-    def connect_driver(kind: type[Driver], *arguments: Any, **options: Any) -> Driver:
-        drivers.append(kind(endpoint, *arguments, **options))
-        return drivers[-1]
-
-    yield connect_driver
-    for driver in drivers:
-        with suppress(Exception):
-            driver.close()
 
 
 @each_version

@@ -21,11 +21,11 @@ class StoreMachine(RuleBasedStateMachine):
 
     def open(self) -> Store:
         """Return the store: a new one at first, later the one that was closed or left."""
-        raise NotImplementedError
+        raise AssertionError(f"{type(self).__name__} does not say how it is opened")
 
     def leave(self) -> None:
         """End the use of the store without closing it, as a crash does."""
-        raise NotImplementedError
+        raise AssertionError(f"{type(self).__name__} does not say how it is left")
 
     @initialize()
     def begin(self) -> None:
