@@ -167,10 +167,14 @@ class BrokerProcess:
         finally:
             self.kill()
 
+    def strike(self) -> None:
+        """Let the process execute nothing more, without waiting for the system to have cleaned up behind it."""
+        self._process.kill()
+
     def kill(self) -> None:
         """End the process at once, if it runs."""
         if self.alive:
-            self._process.kill()
+            self.strike()
             self._process.wait()
         self._log.close()
 

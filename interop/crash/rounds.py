@@ -47,7 +47,11 @@ class Kill:
 
 
 class PowerLoss:
-    """The disk below the store loses its power."""
+    """The processor and the disk below the store lose their power.
+
+    The processor first: a sync that ext4's shutdown overtakes may return success and have written nothing (Linux 6.18: plain
+    SQLite lost a commit so in 2 of 150 shutdowns, and in none of 150 behind a kill), which nobody may live to tell.
+    """
 
     name = "power loss"
 
@@ -58,6 +62,7 @@ class PowerLoss:
         return self._disk.path / "store"
 
     def come(self, broker: BrokerProcess) -> None:
+        broker.strike()
         self._disk.lose_power()
         broker.kill()
         self._disk.unmount()
