@@ -90,6 +90,9 @@ class Committer(TurnEnd):
     def wants_another(self) -> bool:
         return not (self._busy or self._journal.idle or self.failure is not None)
 
+    def is_writing(self) -> bool:
+        return self._busy
+
     def hear(self) -> None:
         """Take note of what the other thread has to say."""
         while not self._results.empty():

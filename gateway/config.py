@@ -166,7 +166,7 @@ class Mqtt(Table):
 class Latency(Table):
     """`[latency]`: what may be spent to be quick while there is little to do."""
 
-    busy_poll_us: Annotated[int, Field(ge=0, le=BUSY_POLL_MOST_US)] = 0
+    busy_poll_us: Annotated[int, Field(ge=0, le=BUSY_POLL_MOST_US)] | None = None  # what the machine can afford
 
 
 class Store(Table):

@@ -16,6 +16,7 @@ from mypy_extensions import mypyc_attr
 
 from core.broker import Broker
 from core.timers import NEVER, Timed
+from gateway.busy_poll import BusyPoll
 from gateway.filters import Filter
 from gateway.link import Link
 from gateway.poller import READ, Poller
@@ -49,7 +50,7 @@ class Reactor:
         self.wiring = Wiring(broker, poller, authenticator)
         self._poller = poller
         self._acceptors: dict[int, Acceptor] = {}  # by file descriptor
-        self.busy_poll_s = 0.0  # to look for the next message without a break before sleeping
+        self.busy_poll = BusyPoll()
 
     @property
     def connections(self) -> int:
@@ -94,15 +95,11 @@ class Reactor:
         return True
 
     def _poll(self, wait_s: float) -> list[tuple[int, int]]:
-        """Return what is ready, or after `wait_s` nothing. With a busy poll it is looked for before it is waited for."""
-        poller = self._poller
-        if wait_s and self.busy_poll_s:
-            end = time.monotonic() + self.busy_poll_s
-            while time.monotonic() < end:
-                events = poller.poll(0.0)
-                if events:
-                    return events
-        return poller.poll(wait_s)
+        """Return what is ready, or after `wait_s` nothing."""
+        turn_end = self.wiring.turn_end
+        if not wait_s or (turn_end is not None and turn_end.is_writing()):
+            return self._poller.poll(wait_s)  # asleep, so that whoever writes has the interpreter to himself
+        return self.busy_poll.wait(self._poller, wait_s)
 
     def turn(self, events: list[tuple[int, int]], now: float, wall: float) -> bool:
         """Serve what the poller has reported and what is due; return whether there is more to do at once."""

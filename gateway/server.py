@@ -18,6 +18,7 @@ from core.recovery import mark_seen
 from core.store.errors import StoreError
 from gateway import forwarding
 from gateway.accounts import Accounts
+from gateway.busy_poll import BusyPoll
 from gateway.committer import Committer
 from gateway.config import Config
 from gateway.connection_log import ConnectionLog
@@ -28,10 +29,12 @@ from gateway.listeners import open_doors
 from gateway.loop import Loop
 from gateway.memory import resident_bytes
 from gateway.poller import open_poller
+from gateway.processors import can_spare_a_core
 from gateway.reactor import Reactor
 from gateway.version import VERSION
 from protocols.mqtt.status import Status
 
+BUSY_POLL_US: Final = 300  # a little more than the time between two messages at 5,000 a second
 DRAIN_S: Final = 3.0  # from the first signal until the connections that are left are cut
 RESERVED_DESCRIPTORS: Final = 64  # for everything but clients
 UNIQUE_BYTES: Final = 16  # of randomness in generated names
@@ -64,7 +67,7 @@ async def serve(
     reactor = Reactor(broker, poller, hashers.logins)
     if connection_log is not None:
         reactor.wiring.connection_log = connection_log
-    reactor.busy_poll_s = config.latency.busy_poll_us / 1_000_000
+    reactor.busy_poll = BusyPoll(busy_poll_us(config) / 1_000_000)
     loop = Loop(reactor, poller)
     doors: list[Door] = []
     thresholds = gc.get_threshold()
@@ -136,6 +139,14 @@ def connections_limit(config: Config) -> int:
     if possible < config.limits.connections and "connections" in config.limits.model_fields_set:
         log.warning("fewer connections than configured", possible=possible, configured=config.limits.connections)
     return max(1, min(config.limits.connections, possible))
+
+
+def busy_poll_us(config: Config) -> int:
+    """Return for how long to look for the next message before sleeping, in microseconds: the default only where it costs nobody."""
+    asked = config.latency.busy_poll_us
+    if asked is not None:
+        return asked
+    return BUSY_POLL_US if can_spare_a_core() else 0
 
 
 def totals(counters: Counters) -> dict[str, int | dict[str, int]]:

@@ -49,6 +49,10 @@ class TurnEnd:
         """Tell whether what was done since has to end another turn at once."""
         return False
 
+    def is_writing(self) -> bool:
+        """Tell whether another thread is at work for it."""
+        return False
+
 
 class Answer:
     """The late result of a login."""

@@ -14,7 +14,6 @@ from gateway.config import (
     ConfiguredUser,
     ConfiguredVhost,
     Forward,
-    Latency,
     Limits,
     Listener,
     Log,
@@ -23,6 +22,7 @@ from gateway.config import (
 )
 from gateway.config import load as load_file
 from gateway.config_errors import ConfigError
+from gateway.server import BUSY_POLL_US
 from tests.gateway.test_config import write_pair
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -34,7 +34,6 @@ TABLES: Final = (
     Limits,
     Amqp,
     Mqtt,
-    Latency,
     Store,
     ConfiguredUser,
     ConfiguredPermission,
@@ -90,7 +89,7 @@ def test_the_defaults_on_the_page_are_the_defaults() -> None:
         '| `memory_bytes` | size | `"1 GiB"` |',
         '| `message_bytes` | size | `"128 MiB"` |',
         f"| `connections` | integer | {limits.connections:,} |",
-        f"| `busy_poll_us` | integer | {Latency().busy_poll_us} |",
+        f"| `busy_poll_us` | integer | {BUSY_POLL_US} |",
         f"| `channel_max` | integer | {Amqp().channel_max:,} |",
         '| `frame_max` | size | `"128 KiB"` |',
         f"| `heartbeat` | integer | {Amqp().heartbeat} |",
