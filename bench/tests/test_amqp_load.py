@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.load import amqp_frames as frames
 from bench.load.amqp import AmqpDrain, AmqpKeySource
-from bench.load.amqp_churn import Churner
+from bench.load.amqp_churn import Churner, Step
 from bench.load.amqp_exchange_work import other_key
 from bench.load.body import body
 from bench.load.fan_in import TurnSource
@@ -72,7 +72,7 @@ def test_no_other_binding_matches_a_key_that_is_published(number: int, key: int)
 
 def churner() -> tuple[Churner, socket.socket]:
     near, far = socket.socketpair()
-    return Churner(near, [b"open", b"close"], [b"opened", b"closed"]), far
+    return Churner(near, [Step([b"open"], [b"opened"]), Step([b"close"], [b"closed"])]), far
 
 
 @given(st.integers(1, 6))
@@ -114,5 +114,30 @@ def test_another_answer_ends_the_run() -> None:
     far.sendall(b"closed")
     with pytest.raises(WorkError, match="request 0 was answered b'closed'"):
         link.readable()
+    far.close()
+    link.close()
+
+
+@given(st.permutations([b"opened 2", b"opened 3", b"opened 4"]))
+def test_what_is_asked_at_once_may_be_answered_in_any_order(answers: list[bytes]) -> None:
+    step = Step([b"2", b"3", b"4"], [b"opened 2", b"opened 3", b"opened 4"])
+    assert step.request == b"234"
+    assert step.answered(b"".join(answers))
+
+
+@given(st.lists(st.sampled_from([b"opened 2", b"opened 3", b"closed 2"]), min_size=1, max_size=3))
+def test_each_request_has_an_answer_of_its_own(answers: list[bytes]) -> None:
+    step = Step([b"2", b"3"], [b"opened 2", b"opened 3"])
+    assert step.answered(b"".join(answers)) == (sorted(answers) == [b"opened 2", b"opened 3"])
+
+
+def test_a_round_counts_everything_that_was_asked_at_once() -> None:
+    near, far = socket.socketpair()
+    link = Churner(near, [Step([b"open 2", b"open 3"], [b"opened 2", b"opened 3"])])
+    link.begin()
+    link.ending = True
+    far.sendall(b"opened 3opened 2")
+    link.readable()
+    assert (link.rounds, link.idle) == (2, True)
     far.close()
     link.close()
