@@ -48,7 +48,7 @@ class Accounts:
         self.users: dict[str, User] = {}
         self._anonymous = config.anonymous_user
         self._hashes: dict[str, str] = {}
-        self._key = secrets.token_bytes(DIGEST_BYTES)
+        self._keyed = hashlib.blake2b(digest_size=DIGEST_BYTES, key=secrets.token_bytes(DIGEST_BYTES))
         self._right: dict[str, bytes] = {}  # user: digest of the password that was right; one a user at most
         for configured in config.user:
             self.users[configured.name] = _user(configured)
@@ -134,7 +134,9 @@ class Accounts:
     def _digest(self, username: str, password: bytes) -> bytes:
         name = username.encode(errors="surrogatepass")
         told = len(name).to_bytes(8, "big") + name + password
-        return hashlib.blake2b(told, digest_size=DIGEST_BYTES, key=self._key).digest()
+        keyed = self._keyed.copy()
+        keyed.update(told)
+        return keyed.digest()
 
 
 def hash_password(password: bytes) -> str:

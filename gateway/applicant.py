@@ -63,9 +63,10 @@ class Applicant(Outlet):
             connection.logged_in(user, reason)
             if user is not None and not self._known:  # once, however often it proves itself anew
                 self._count_as_known()
-                facts = connection.facts()
-                facts["user"] = user.name
-                self._wiring.connection_log.note(self._wiring.broker.clock.wall, "logged in", facts)
+                if self._wiring.connection_log.wanted:
+                    facts = connection.facts()
+                    facts["user"] = user.name
+                    self._wiring.connection_log.note(self._wiring.broker.clock.wall, "logged in", facts)
                 if self._wiring.alarm:
                     connection.alarm(self._wiring.alarm)
         except Exception as error:  # noqa: BLE001 - a bug in a machine costs its own connection

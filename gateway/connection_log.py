@@ -23,7 +23,13 @@ log = structlog.get_logger("dragoman.connection")
 
 @mypyc_attr(allow_interpreted_subclasses=True)
 class ConnectionLog:
-    """Where these lines go. This one leaves them to structlog, for a broker whose log nobody has set up."""
+    """Where these lines go. This one leaves them to structlog, for a broker whose log nobody has set up.
+
+    Nobody need collect the facts of an event that is not `wanted`.
+    """
+
+    def __init__(self, *, wanted: bool = True) -> None:
+        self.wanted = wanted
 
     def note(self, wall: float, event: str, facts: dict[str, str]) -> None:
         """Tell an event of the level `info`, which happened `wall` seconds after the epoch."""
@@ -36,6 +42,9 @@ class ConnectionLog:
 class Silence(ConnectionLog):
     """For a log without the level `info`."""
 
+    def __init__(self) -> None:
+        super().__init__(wanted=False)
+
     def note(self, wall: float, event: str, facts: dict[str, str]) -> None:
         return
 
@@ -44,6 +53,7 @@ class BulkConnectionLog(ConnectionLog):
     """Keeps finished lines until the end of a turn. `write_waiting` is called to have them taken and written."""
 
     def __init__(self, write_waiting: Callable[[], None]) -> None:
+        super().__init__()
         self._write_waiting = write_waiting
         self.unwritten = False  # whether the stream has not taken what it was given before
         self._waiting: list[str] = []

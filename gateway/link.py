@@ -340,7 +340,7 @@ class Link(Applicant):
         """Release the machine, once, and the socket as soon as the peer has closed too."""
         self._state = stage.LINGERING
         connection = self.connection
-        if self._known:
+        if self._known and self._wiring.connection_log.wanted:
             self._wiring.connection_log.note(self._wiring.broker.clock.wall, "disconnected", connection.facts())
         self._count_as_known()
         self._wiring.broker.counters.connections_closed += 1

@@ -112,6 +112,9 @@ class Exchange(Sink):
 
     def _forget_routes(self, only_key: str | None) -> None:
         """Drop the cached routes that a change may touch, here and upstream: of one key, or of all."""
+        if not self.upstream:
+            self._remembered.forget(only_key)
+            return
         pending: list[Exchange] = [self]
         seen: set[int] = set()
         while pending:
@@ -119,10 +122,7 @@ class Exchange(Sink):
             if id(exchange) in seen:
                 continue
             seen.add(id(exchange))
-            if only_key is None:
-                exchange._remembered.forget_routes()
-            else:
-                exchange._remembered.forget_route(only_key)
+            exchange._remembered.forget(only_key)
             pending.extend(exchange.upstream)
 
     def ended(self) -> None:

@@ -57,8 +57,12 @@ class Remembered:
         self._memory.make_room(self)
         self.addresses[key] = address
 
-    def forget_route(self, key: str) -> None:
-        if self.routes.pop(key, None) is not None:
+    def forget(self, only_key: str | None) -> None:
+        """Forget the route of one key, or those of all."""
+        if only_key is None:
+            self.forget_routes()
+        elif only_key in self.routes:
+            del self.routes[only_key]
             self._memory.keys -= 1
 
     def forget_routes(self) -> None:

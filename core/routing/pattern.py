@@ -36,19 +36,13 @@ class Pattern:
     """A sequence of tokens that a topic's words match or not.
 
     `hides_dollar`: the pattern does not match a topic that begins with `$` unless its own first token is that very
-    word [MQTT-4.7.2-1].
+    word [MQTT-4.7.2-1]. `literal`: the only topic that the pattern matches, or None when it has wildcards.
     """
 
     def __init__(self, tokens: tuple[Token, ...], *, hides_dollar: bool = False) -> None:
         self.tokens = tokens
         self.hides_dollar = hides_dollar and bool(tokens) and tokens[0].kind != WORD
-
-    @property
-    def literal(self) -> str | None:
-        """The only topic that this pattern matches, or None when it has wildcards."""
-        if any(token.kind != WORD for token in self.tokens):
-            return None
-        return ".".join([token.text for token in self.tokens])
+        self.literal = _literal(tokens)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pattern) and other.tokens == self.tokens and other.hides_dollar == self.hides_dollar
@@ -58,6 +52,14 @@ class Pattern:
 
     def __repr__(self) -> str:
         return f"Pattern({self.tokens!r})"
+
+
+def _literal(tokens: tuple[Token, ...]) -> str | None:
+    for token in tokens:
+        if token.kind != WORD:
+            return None
+    topic = ".".join([token.text for token in tokens])
+    return topic if len(words_of(topic)) == len(tokens) else None  # one empty word is no topic's
 
 
 def words_of(topic: str) -> list[str]:

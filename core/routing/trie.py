@@ -3,7 +3,7 @@
 Matching visits only the branches that the topic's words select, so its cost does not grow with the patterns that do
 not match. It is iterative, and visits each (node, position) at most once: a node below `#` may stay where it is while
 the topic goes on, so `#.a.#.a.#` against a long topic costs the product of both lengths and not the number of ways to
-split the topic.
+split the topic. A pattern without wildcards is no branch: it is found by the topic as a whole.
 """
 
 from core.routing.pattern import MANY, WORD, Pattern, Token, words_of
@@ -56,11 +56,21 @@ class Trie:
     def __init__(self) -> None:
         self._root = Node()
         self._root_without_dollar = Node()  # patterns with a leading wildcard that `$` topics are hidden from
+        self._literals: dict[str, dict[int, object]] = {}  # values of patterns without wildcards, by topic
         self.size = 0
         self.visits = 0  # steps of all matches so far: what a match costs, without a clock
 
     def add(self, pattern: Pattern, value: object) -> None:
         """File `value` under `pattern`; one that is there already stays as it is."""
+        literal = pattern.literal
+        if literal is not None:
+            values = self._literals.get(literal)
+            if values is None:
+                values = self._literals[literal] = {}
+            if id(value) not in values:
+                values[id(value)] = value
+                self.size += 1
+            return
         node = self._root_without_dollar if pattern.hides_dollar else self._root
         for token in pattern.tokens:
             child = node.child(token)
@@ -71,6 +81,9 @@ class Trie:
 
     def remove(self, pattern: Pattern, value: object) -> bool:
         """Take `value` out of `pattern` and prune what is left empty; False when it was not there."""
+        literal = pattern.literal
+        if literal is not None:
+            return self._remove_literal(literal, value)
         node = self._root_without_dollar if pattern.hides_dollar else self._root
         path: list[Node] = [node]
         for token in pattern.tokens:
@@ -88,10 +101,20 @@ class Trie:
             path[depth].detach(pattern.tokens[depth])
         return True
 
+    def _remove_literal(self, literal: str, value: object) -> bool:
+        values = self._literals.get(literal)
+        if values is None or values.pop(id(value), None) is None:
+            return False
+        self.size -= 1
+        if not values:
+            del self._literals[literal]
+        return True
+
     def match(self, topic: str) -> list[object]:
         """Return the values whose pattern matches `topic`; one filed under two matching patterns comes twice."""
         words = words_of(topic)
-        found: list[object] = []
+        values = self._literals.get(topic)
+        found: list[object] = [] if values is None else list(values.values())
         self.visits += _collect(self._root, words, found)
         if not topic.startswith("$"):
             self.visits += _collect(self._root_without_dollar, words, found)

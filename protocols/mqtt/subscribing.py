@@ -19,7 +19,7 @@ class Subscribing:
         self._connection = connection
         self._client = client
         self._session = session
-        self._greeting = Greeting(connection, session, client)
+        self._greeting: Greeting | None = None  # from the first subscription on that may find something retained
 
     def subscribe(self, packet: Subscribe) -> None:
         """Make the subscriptions, say what became of each [MQTT-3.8.4-6], and send what is retained for them."""
@@ -45,10 +45,19 @@ class Subscribing:
         text = refused[0] if refused else ""
         self._answer(session.deliveries.dialect.suback(packet.packet_id, codes, text))
         for text, (subscription, pattern) in greeted.items():  # also when it replaced another [MQTT-3.8.4-3]
-            if self._greeting.full:
-                self._client.counters.drop("slow_subscriber")
-            else:
-                self._greeting.add(text, subscription, pattern)
+            self._greet(text, subscription, pattern)
+
+    def _greet(self, text: str, subscription: Subscription, pattern: Pattern) -> None:
+        """Send what is retained for a new subscription. Most find nothing, and a connection of theirs needs no greeting."""
+        greeting = self._greeting
+        if greeting is None:
+            if not self._client.vhost.retained.count:
+                return
+            greeting = self._greeting = Greeting(self._connection, self._session, self._client)
+        if greeting.full:
+            self._client.counters.drop("slow_subscriber")
+        else:
+            greeting.add(text, subscription, pattern)
 
     def unsubscribe(self, packet: Unsubscribe) -> None:
         """End the subscriptions, and say of each whether there was one [MQTT-3.10.4-4], [MQTT-3.11.3-1]."""
@@ -64,11 +73,13 @@ class Subscribing:
 
     def go_on(self) -> None:
         """Send more of what is retained: the output has room again."""
-        self._greeting.go_on()
+        if self._greeting is not None:
+            self._greeting.go_on()
 
     def end(self) -> None:
         """Send no more, because the connection has ended."""
-        self._greeting.end()
+        if self._greeting is not None:
+            self._greeting.end()
 
 
 def _wants_retained(options: int, *, existed: bool) -> bool:

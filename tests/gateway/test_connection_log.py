@@ -12,9 +12,11 @@ import structlog.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.access import User
 from gateway import logs
 from gateway.config import Log
 from gateway.connection_log import WAITING_LIMIT, ConnectionLog
+from tests.gateway.rig import Puppet, rig
 
 WALL: Final = 1_790_000_000.25  # seconds since the epoch
 TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d{3}Z?")
@@ -117,3 +119,29 @@ def test_without_a_log_of_its_own_a_broker_tells_structlog() -> None:
     with structlog.testing.capture_logs() as entries:
         ConnectionLog().note(WALL, "logged in", {"peer": "p"})
     assert entries == [{"event": "logged in", "log_level": "info", "peer": "p"}]
+
+
+class Asked(Puppet):
+    """A machine that counts how often it was asked what the log should say of it."""
+
+    facts_asked = 0
+
+    def facts(self) -> dict[str, str]:
+        self.facts_asked += 1
+        return super().facts()
+
+
+@pytest.mark.parametrize(("level", "events"), [("info", ["logged in", "disconnected"]), ("warning", [])])
+def test_a_machine_is_asked_for_its_facts_only_where_the_log_has_these_lines(level: str, events: list[str]) -> None:
+    stream = io.StringIO()
+    with rig() as r:
+        r.reactor.wiring.connection_log = configured(stream, level=level, format="json")
+        client = r.connect(machine=Asked)
+        machine = client.machine
+        machine.outlet.login(machine, "someone", b"")
+        r.gatekeeper.waiting[0][0].answer(User("someone"), "")
+        client.sock.close()
+        r.settle()
+        assert isinstance(machine, Asked)
+        assert machine.facts_asked == len(events)
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == events

@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -79,11 +80,13 @@ async def test_what_is_accepted_does_not_wait_for_more_to_send() -> None:
 
 
 class FailingSocket(socket.socket):
-    """A listening socket that cannot accept as long as there is an error."""
+    """A listening socket that cannot accept as long as there is an error. It counts how often it was asked."""
 
     error = 0
+    accepts = 0
 
     def _accept(self) -> tuple[int, Any]:
+        self.accepts += 1
         if self.error:
             raise OSError(self.error, os.strerror(self.error))
         return super()._accept()  # type: ignore[misc,no-any-return]
@@ -132,6 +135,15 @@ def door_rig() -> Iterator[DoorRig]:
     made = DoorRig(connections_limit=2)
     yield made
     made.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how many wait")
+def test_as_many_are_accepted_as_wait(door_rig: DoorRig) -> None:
+    door_rig.clients = [socket.create_connection(door_rig.socket.getsockname()) for _ in range(2)]
+    door_rig.settle()
+    assert (door_rig.reactor.connections, door_rig.socket.accepts) == (2, 2)
+    door_rig.knock()
+    assert door_rig.socket.accepts == 3
 
 
 def test_beyond_the_limit_of_connections_others_are_turned_away_and_it_is_said_once(door_rig: DoorRig) -> None:

@@ -71,6 +71,7 @@ def test_trie_agrees_while_patterns_come_and_go(data: st.DataObject) -> None:
     assert trie.size == 0
     assert trie._root.empty()
     assert trie._root_without_dollar.empty()
+    assert not trie._literals
 
 
 @given(PATTERNS, PATTERNS)

@@ -27,6 +27,14 @@ def test_the_suback_comes_before_the_greeting(world: World) -> None:
     assert client.send(subscribe(("a", 0))) == [Answer("SUBACK", 1, b"\0"), Publish("a", b"kept", retain=True)]
 
 
+def test_who_has_found_nothing_retained_is_greeted_by_what_is_later(world: World) -> None:
+    client = Client(world)
+    assert client.subscribe(("a", 0), ("b", 0)) == []
+    Client(world, "sender").publish("b", b"kept", retain=True)
+    assert client.take() == [Publish("b", b"kept")]
+    assert client.subscribe(("b", 0)) == [Publish("b", b"kept", retain=True)]
+
+
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_a_subscription_that_was_there_gets_the_message_without_the_flag(world: World, qos: int) -> None:
     """[MQTT-3.3.1-9]"""
