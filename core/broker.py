@@ -7,6 +7,7 @@ from core.access import User
 from core.client import Client
 from core.model.errors import Denied, NotFound
 from core.model.names import DEFAULT_VHOST
+from core.queueing.offline import OfflineLimits
 from core.queueing.surroundings import Surroundings
 from core.queueing.usage import MEMORY_LIMIT_BYTES
 from core.store.natives import Restore
@@ -34,11 +35,12 @@ class Broker:
         session_expiry_limit_s: int = SESSION_EXPIRY_LIMIT_S,
         keep_alive_limit_s: int = 0,
         natives: dict[int, Restore] | None = None,
+        offline: OfflineLimits | None = None,
     ) -> None:
         self.unique = unique
         self.version = version  # what clients are told
         self.clock = Clock()
-        self.surroundings = Surroundings(self.clock, memory_limit_bytes, natives)
+        self.surroundings = Surroundings(self.clock, memory_limit_bytes, natives, offline)
         self.timers = self.surroundings.timers
         self.counters = self.surroundings.counters
         self.message_limit_bytes = message_limit_bytes

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from core.broker import MESSAGE_LIMIT_BYTES, SESSION_EXPIRY_LIMIT_S
 from core.model.errors import InvalidSelector
 from core.model.names import DEFAULT_VHOST
+from core.queueing.offline import ENTRIES_LIMIT, LIMIT_BYTES
 from core.queueing.usage import MEMORY_LIMIT_BYTES
 from core.routing.selector import parse_selector
 from gateway.certificates import COMMON_NAME
@@ -158,9 +159,12 @@ class Amqp(Table):
 
 
 class Mqtt(Table):
-    """`[mqtt]`: what MQTT clients find. Mosquitto's name and default."""
+    """`[mqtt]`: what MQTT clients find. Mosquitto's names, and its defaults but for how much waits."""
 
     sys_interval_s: Annotated[int, Field(ge=0, le=SYS_INTERVAL_MOST_S)] = SYS_INTERVAL_S
+    max_queued_messages: Annotated[int, Field(ge=1)] = ENTRIES_LIMIT
+    max_queued_bytes: Annotated[Size, Field(ge=1)] = LIMIT_BYTES
+    queue_qos0_messages: bool = False
 
 
 class Latency(Table):

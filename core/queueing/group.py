@@ -21,8 +21,6 @@ from core.queueing.rota import Rota
 from core.queueing.surroundings import Surroundings
 from core.routing.sink import Sink
 
-LIMIT_ENTRIES: Final = 100_000  # that wait in one group, as in one MQTT session
-LIMIT_BYTES: Final = 256 << 20  # of bodies that wait in one group
 BUSY_TRIES: Final = 8  # members with a full output that are asked for one message, when all outputs are full
 
 # Where a member is.
@@ -55,8 +53,8 @@ class Group(Sink):
         super().__init__()
         self.name = name
         self.queue = Queue(name, surroundings)
-        self.queue.limit_entries = LIMIT_ENTRIES
-        self.queue.limit_bytes = LIMIT_BYTES
+        self.queue.limit_entries = surroundings.offline.entries
+        self.queue.limit_bytes = surroundings.offline.size_bytes
         self._counters = surroundings.counters
         self._settling = 0  # members that settle
         self._present = 0  # those of them that have a connection

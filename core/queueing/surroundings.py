@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from core.counters import Counters
 from core.queueing.dead_letters import DeadLetters
+from core.queueing.offline import OfflineLimits
 from core.queueing.usage import MEMORY_LIMIT_BYTES, Usage
 from core.store.journal import Journal
 from core.store.natives import Natives, Restore
@@ -19,7 +20,11 @@ class Surroundings:
     """Time, memory, counts, dead letters, what is told to the store, and the queues that the broker is to run."""
 
     def __init__(
-        self, clock: Clock, memory_limit_bytes: int = MEMORY_LIMIT_BYTES, natives: dict[int, Restore] | None = None
+        self,
+        clock: Clock,
+        memory_limit_bytes: int = MEMORY_LIMIT_BYTES,
+        natives: dict[int, Restore] | None = None,
+        offline: OfflineLimits | None = None,
     ) -> None:
         self.clock = clock
         self.codec = Codec(Natives(natives if natives is not None else {}), clock)
@@ -27,6 +32,7 @@ class Surroundings:
         self.timers = Timers(clock)
         self.usage = Usage(memory_limit_bytes)
         self.counters = Counters()
+        self.offline = offline if offline is not None else OfflineLimits()
         self.dead_letters = DeadLetters(self.timers, self.usage, self.counters)
         self.woken: list[Lender] = []  # with something to hand over; run by the broker
         self.walks: Walks | None = None  # made for the first who browses

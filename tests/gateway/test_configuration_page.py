@@ -84,6 +84,7 @@ def test_the_defaults_on_the_page_are_the_defaults() -> None:
     limits, log, permission = Limits(), Log(), ConfiguredPermission()
     assert limits.memory_bytes == 1 << 30
     assert limits.message_bytes == 128 << 20
+    assert Mqtt().max_queued_bytes == 256 << 20
     assert Amqp().frame_max == 128 << 10
     for row in (
         '| `memory_bytes` | size | `"1 GiB"` |',
@@ -94,6 +95,9 @@ def test_the_defaults_on_the_page_are_the_defaults() -> None:
         '| `frame_max` | size | `"128 KiB"` |',
         f"| `heartbeat` | integer | {Amqp().heartbeat} |",
         f"| `sys_interval_s` | integer | {Mqtt().sys_interval_s} |",
+        f"| `max_queued_messages` | integer | {Mqtt().max_queued_messages:,} |",
+        '| `max_queued_bytes` | size | `"256 MiB"` |',
+        "| `queue_qos0_messages` | boolean | `false` |",
         '| `client_certificate` | text | `"optional"` |',
         '| `certificate_user` | text | `"common_name"` |',
         f'| `format` | text | `"{log.format}"` |',
