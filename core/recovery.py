@@ -12,8 +12,10 @@ from core.keeping import pattern_restored
 from core.model.errors import BrokerError, Limit, NotFound
 from core.queueing.entry import Entry
 from core.queueing.queue import Queue
+from core.queueing.schedule import SCHEDULE
 from core.queueing.session import Session
 from core.routing.binding import Binding
+from core.routing.delayed import WaitingRoom
 from core.routing.exchanges.delayed import DelayedExchange
 from core.routing.sink import Sink
 from core.store import kinds
@@ -165,13 +167,16 @@ class _Restoring:
 
     def _delayed(self, vhost: VirtualHost, number: str, stated: list[Any]) -> None:
         name, delay_ms, due_at, ttl_s, record = stated
-        exchange = vhost.exchange(name)
-        if not isinstance(exchange, DelayedExchange):
-            raise NotFound(f"exchange '{name}' delays nothing")
+        room: WaitingRoom = vhost.schedule.room
+        if name != SCHEDULE:
+            exchange = vhost.exchange(name)
+            if not isinstance(exchange, DelayedExchange):
+                raise NotFound(f"exchange '{name}' delays nothing")
+            room = exchange.room
         clock = self._broker.clock
         due = clock.now + (due_at - clock.wall)
         message = self._codec.decode(record)
-        if not vhost.delayed.restore(int(number), due, delay_ms, ttl_s, message, exchange.room):
+        if not vhost.delayed.restore(int(number), due, delay_ms, ttl_s, message, room):
             raise Limit("no room for what waits; it stays in the store")
 
     def _session(self, vhost: VirtualHost, client_id: str) -> Session:

@@ -18,6 +18,7 @@ from core.queueing.home import Home
 from core.queueing.plan import plan
 from core.queueing.queue import Queue
 from core.queueing.retained import RetainedMessages
+from core.queueing.schedule import Schedule
 from core.queueing.session import Session
 from core.queueing.surroundings import Surroundings
 from core.queueing.watchers import QueueWatchers
@@ -49,6 +50,7 @@ class VirtualHost(Home):
         self.delayed = self._site.delayed
         self.keeping = Keeping(name, surroundings.journal, surroundings.codec, surroundings.clock)
         self.delayed.keeper = self.keeping
+        self.schedule = Schedule(self, self._site, surroundings.usage)
         self.exchanges: dict[str, Exchange] = {}
         self.queues: dict[str, Queue] = {}
         self.watchers = QueueWatchers()

@@ -14,7 +14,9 @@ import trio
 
 from core.broker import Broker
 from core.counters import Counters
+from core.queueing.offline import OfflineLimits
 from core.recovery import mark_seen
+from core.routing.selector.parser import prepare_parser
 from core.store.errors import StoreError
 from gateway import forwarding
 from gateway.accounts import Accounts
@@ -86,6 +88,7 @@ async def serve(
             started([door.listening for door in doors])
             async with trio.open_nursery() as nursery:
                 hashers.start(nursery, loop)
+                nursery.start_soon(trio.to_thread.run_sync, prepare_parser)  # or the first selector would be a stall
                 nursery.start_soon(_run_to_the_end, loop, nursery.cancel_scope)
                 await _reason_to_stop(signals, store_failed)
                 _stop_accepting(doors)
@@ -118,6 +121,9 @@ def build_broker(config: Config, accounts: Accounts) -> Broker:
         session_expiry_limit_s=config.limits.session_expiry_s,
         keep_alive_limit_s=config.limits.keep_alive_s,
         natives=NATIVES,
+        offline=OfflineLimits(
+            config.mqtt.max_queued_messages, config.mqtt.max_queued_bytes, qos0=config.mqtt.queue_qos0_messages
+        ),
     )
     broker.clock.now = trio.current_time()
     broker.clock.wall = time.time()

@@ -5,13 +5,16 @@ broker runs its woken queues, once for a whole batch of settlements. Entries tha
 given up may come to life again as a dead letter, in any queue and at once: whoever gives up looks anew at what there is.
 """
 
+from core.model.errors import Unsupported
 from core.model.message import Message
 from core.model.properties import Headers
+from core.queueing.choosing import ChoosingTurns
 from core.queueing.consumer import NOBODY, Consumer
 from core.queueing.credit import UNLIMITED
 from core.queueing.death import DELIVERY_LIMIT, MAXLEN, REJECTED
 from core.queueing.deferred import Deferred
 from core.queueing.entry import Entry
+from core.queueing.grouping import GroupedTurns
 from core.queueing.home import Owner
 from core.queueing.lifetime import Lifetime
 from core.queueing.ordered_backlog import OrderedBacklog, in_order, in_sequence
@@ -42,9 +45,9 @@ class Queue(Stock):
         self.single_active = False  # whether one consumer has the queue for itself and the others wait
         self.entrance: Sink | None = None  # what is bound in its stead, where a selector is asked first
         self.lifetime: Lifetime | None = None
-        self._active: Consumer | None = None  # with `single_active`: the one
+        self._active: Consumer | None = None  # the one, with `single_active` or a consumer that wants to be alone
         self._turns = Turns()
-        self._selecting: SelectingTurns | None = None  # the same object, while consumers have selectors
+        self._selecting: ChoosingTurns | None = None  # the same object, while consumers have selectors, or with groups
         self.next_sequence = 1  # of the next message; written here only
         self._woken = False
 
@@ -247,6 +250,8 @@ class Queue(Stock):
     def add(self, consumer: Consumer) -> None:
         """Start lending to `consumer`. Limit when there is no room for its selector; then nothing has changed."""
         if consumer.selector is not None:
+            if isinstance(self._selecting, GroupedTurns):
+                raise Unsupported(f"a selector on queue '{self.name}', which has message groups")
             self._surroundings.usage.define(consumer.selector.cost_bytes)
         self.consumers[consumer] = None
         consumer.lender = self
@@ -257,11 +262,12 @@ class Queue(Stock):
             self._turns = self._selecting
         if self._selecting is not None:
             self._selecting.join(consumer)
-        if self.single_active:
-            if self._active is None:
-                self._active = consumer
-        elif self._selecting is None and consumer.priority and not isinstance(self._turns, RankedTurns):
+        if self._selecting is None and consumer.priority and not isinstance(self._turns, RankedTurns):
             self._turns = RankedTurns(self._turns.members())
+        if self._active is None and (self.single_active or consumer.alone):
+            self._active = consumer
+            for other in self.consumers:
+                self._turns.leave(other)
         self.resume(consumer)
 
     def remove(self, consumer: Consumer) -> None:
@@ -276,11 +282,19 @@ class Queue(Stock):
         self.used()
         if consumer is self._active:
             # The first of those with the highest priority is next, as in RabbitMQ.
-            self._active = max(self.consumers, key=_priority, default=None)
-            if self._active is not None:
-                self.resume(self._active)
+            suitors = [other for other in self.consumers if other.alone or self.single_active]
+            self._active = max(suitors, key=_priority, default=None)
+            for other in self.consumers if self._active is None else [self._active]:
+                self.resume(other)
 
-    def _part(self, consumer: Consumer, selecting: SelectingTurns) -> None:
+    def honour_groups(self) -> None:
+        """Have all messages of one group go to one consumer from now on, unless consumers have selectors."""
+        if self._selecting is None:
+            self._selecting = self._turns = GroupedTurns(self.in_order(), self._turns, self._surroundings)
+            for consumer in self.consumers:
+                self._selecting.join(consumer)
+
+    def _part(self, consumer: Consumer, selecting: ChoosingTurns) -> None:
         selecting.part(consumer)
         if selecting.idle:
             self._turns = selecting.turns_of_everyone
@@ -301,7 +315,11 @@ class Queue(Stock):
             consumer.shared.forget(consumer)
 
     def resume(self, consumer: Consumer) -> None:
-        if consumer.in_ring or consumer.lender is not self or (self.single_active and consumer is not self._active):
+        if (
+            consumer.in_ring
+            or consumer.lender is not self
+            or (self._active is not None and consumer is not self._active)
+        ):
             return
         if not consumer.willing():
             wait_for_shared(consumer)

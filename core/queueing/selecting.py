@@ -10,6 +10,7 @@ Whoever takes an entry takes it out of the backlog; in the other lines its place
 import heapq
 from typing import TYPE_CHECKING, Final
 
+from core.queueing.choosing import ChoosingTurns
 from core.queueing.consumer import Consumer
 from core.queueing.entry import Entry
 from core.queueing.ordered_backlog import NOWHERE, OrderedBacklog
@@ -120,7 +121,7 @@ class Selection(Ring):
         return steps
 
 
-class SelectingTurns(Turns):
+class SelectingTurns(ChoosingTurns):
     """The consumers of one queue, in rings. `turns` are those without a selector."""
 
     def __init__(self, backlog: OrderedBacklog, turns: Turns, surroundings: Surroundings) -> None:
@@ -144,23 +145,19 @@ class SelectingTurns(Turns):
 
     @property
     def idle(self) -> bool:
-        """Whether no consumer with a selector is left."""
-        return not self._selections
+        return not self._selections  # no consumer with a selector is left
 
     @property
     def due(self) -> bool:
-        """Whether a run of the queue may have something to hand over."""
         return bool(self._due) or bool(self._searching)
 
     @property
     def turns_of_everyone(self) -> Turns:
-        """The consumers without a selector."""
         return self._everyone.turns
 
     # Consumers
 
     def join(self, consumer: Consumer) -> None:
-        """Learn of a new consumer of the queue, which is counted on when it enters."""
         selector = consumer.selector
         if selector is None:
             turns = self._everyone.turns
@@ -177,7 +174,6 @@ class SelectingTurns(Turns):
         selection.members += 1
 
     def part(self, consumer: Consumer) -> None:
-        """Learn that a consumer, which has left, is no more one of the queue."""
         selector = consumer.selector
         if selector is None:
             return
@@ -206,7 +202,6 @@ class SelectingTurns(Turns):
     # Entries
 
     def choose_for(self, entry: Entry) -> Consumer | None:
-        """Return who gets an entry that has just come; None when it has to wait, as it does behind older ones."""
         best: Consumer | None = None
         best_turns = self._everyone.turns
         for ring in self._match(entry):
@@ -223,7 +218,6 @@ class SelectingTurns(Turns):
         return best
 
     def added(self, entry: Entry, place: int) -> None:
-        """Learn that an entry is ready at a place of the backlog."""
         for ring in self._match(entry):
             ring.append(place)
             self._file(ring)
@@ -254,7 +248,6 @@ class SelectingTurns(Turns):
             heapq.heappush(self._due, (place, ring.number))
 
     def hand_over(self, queue: "Queue") -> None:
-        """Give out what there is for whoever is willing; the end of a long search is left to the next run."""
         self._steps = SEARCHED_AT_ONCE
         while (taken := self._take()) is not None:
             consumer, entry = taken
@@ -318,7 +311,6 @@ class SelectingTurns(Turns):
         consumer.served = self._served
 
     def clear(self) -> None:
-        """Forget all entries, because the queue was emptied."""
         for ring in self._rings.values():
             ring.clear()
             ring.filed = NOWHERE

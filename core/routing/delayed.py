@@ -55,14 +55,28 @@ class WaitingRoom(Sink):
         self._delayed = delayed
 
     def take(self, message: Message) -> bool:
-        return self._delayed.hold(message, delay_ms(message.properties.headers), self)
+        return self._delayed.hold(message, self.delay_of(message.properties.headers), self)
+
+    def delay_of(self, headers: Headers) -> int:
+        """Return how many milliseconds a message waits here."""
+        return delay_ms(headers)
 
     def admits(self, count: int, size_bytes: int) -> bool:
         return self._delayed.admits(size_bytes + count * (DELAYED_COST_BYTES + SAID_BYTES))
 
+    def came(self, delayed: "Delayed") -> None:
+        """Learn that a message waits here."""
+
+    def went(self, delayed: "Delayed") -> None:
+        """Learn that a message no longer waits here."""
+
     def lasts(self) -> bool:
         """Tell whether durable messages outlive the process here."""
         return False
+
+    def release(self, delayed: "Delayed", now: float) -> None:
+        """Route what has waited, as its headers say then."""
+        self.pass_on(delayed.released(now))
 
     def pass_on(self, message: Message) -> None:
         """Route a message whose time has come."""
@@ -161,6 +175,7 @@ class DelayedMessages(Timed):
 
     def _add(self, delayed: Delayed) -> None:
         self._waiting[delayed.id] = delayed.room.waiting[delayed.id] = delayed
+        delayed.room.came(delayed)
         heapq.heappush(self._heap, (delayed.due, delayed.id))
         if delayed.due < self.deadline:
             self.deadline = delayed.due
@@ -199,7 +214,7 @@ class DelayedMessages(Timed):
                 break
             heapq.heappop(self._heap)
             self._forget(delayed)
-            delayed.room.pass_on(delayed.released(now))
+            delayed.room.release(delayed, now)
         first = self._first()
         self.deadline = first.due if first is not None else NEVER
 
@@ -215,6 +230,7 @@ class DelayedMessages(Timed):
     def _forget(self, delayed: Delayed) -> None:
         del self._waiting[delayed.id]
         del delayed.room.waiting[delayed.id]
+        delayed.room.went(delayed)
         self._room.release_kept(delayed.size_bytes)
         if delayed.kept:
             self.keeper.delayed_no_longer(delayed)

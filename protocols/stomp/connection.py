@@ -152,16 +152,22 @@ class StompConnection(Speaker):
                 self._open(self._login)
             elif self._state is State.LEAVING:
                 return
+            session = self._session
+            if (
+                session is not None
+                and session.sends.likely is not None
+                and self._read_likely(session, session.sends.likely)
+            ):
+                continue
             head = reader.head()
             if head is None:
                 return
-            session = self._session
             self._receipt = None
             if session is None:
                 if not self._read_first(head):
                     return
                 continue
-            known = session.sends.known.get(head)
+            known = session.sends.find(head)
             if known is None:
                 if not self._read_frame(session, head):
                     return
@@ -169,7 +175,20 @@ class StompConnection(Speaker):
             body = reader.body(known.length)
             if body is None:
                 return
-            session.publish(known, session.sends.plan_again(head, known), body)
+            session.publish(session.sends.plan_again(head, known), body, None, None)
+
+    def _read_likely(self, session: Session, likely: Head) -> bool:
+        """Handle a SEND that is like the one before; False when the next frame is another, or not there yet."""
+        form, plan = likely.form, likely.plan
+        if form is None or plan is None or plan.gone:
+            return False
+        body = self._reader.like(form)
+        if body is None:
+            return False
+        receipt = self._reader.word if form.varies else None
+        self._receipt = receipt
+        session.publish(plan, body, receipt, None)
+        return True
 
     def _read_frame(self, session: Session, head: bytes) -> bool:
         """Handle a frame whose head was not seen before; False when its body is incomplete."""
@@ -213,7 +232,7 @@ class StompConnection(Speaker):
             return False
         self.publishes = True
         sends = session.sends
-        session.publish(found, sends.plan(head, found) if found.plan is None else sends.plan_again(head, found), body)
+        session.publish(sends.plan_again(head, found), body, found.receipt, found.transaction)
         return True
 
     def _read_first(self, head: bytes) -> bool:
@@ -281,6 +300,9 @@ class StompConnection(Speaker):
     def receipts_settled(self) -> None:
         if self._state is State.LEAVING:
             self.close()
+
+    def complete_output(self) -> None:
+        self.say_receipts()
 
     # Time
 

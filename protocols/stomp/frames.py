@@ -10,6 +10,7 @@ from typing import Final
 from core.queueing.usage import Usage
 from protocols.stomp.errors import PeerError
 from protocols.stomp.inbox import FOR_COUNT, FOR_HEAD, FOR_NUL, Inbox
+from protocols.stomp.repeats import WORD_LIMIT, Form, is_plain
 
 LF: Final = 10
 CR: Final = 13
@@ -40,6 +41,7 @@ class FrameReader:
 
     def __init__(self, usage: Usage) -> None:
         self.limits = BEFORE_LOGIN
+        self.word = b""  # the receipt of the frame that `like` has found
         self._inbox = Inbox(usage)
         self._data = b""
         self._position = 0  # of the frame that is being read
@@ -125,6 +127,38 @@ class FrameReader:
         self._position = end + 1
         return data[start:end]
 
+    def like(self, form: Form) -> bytes | None:
+        """Return the body of the next frame, if all of it is there and its head has that form, and go on to the next one.
+
+        The value of its receipt is in `word`. None says nothing about the frame: `head` is as it was.
+        """
+        data = self._data
+        at = self._position
+        if at < len(data) and data[at] == LF:
+            at += 1  # of the line end that many clients write behind each frame
+        # Slices, because a method with places as arguments costs three times as much.
+        start = at + len(form.start)
+        if data[at:start] != form.start:
+            return None
+        if form.varies:
+            rest = form.rest
+            end = start + form.word_bytes
+            if data[end : end + len(rest)] != rest:
+                end = data.find(rest, start, start + WORD_LIMIT)
+                if end < 0:
+                    return None
+                form.word_bytes = end - start
+            word = data[start:end]
+            if not is_plain(word):
+                return None
+            self.word = word
+            start = end + len(rest)
+        end = start + form.length if form.length >= 0 else data.find(b"\0", start)
+        if end < 0 or end >= len(data) or data[end] != 0 or end - start > self.limits.body_bytes:
+            return None
+        self._position = end + 1
+        return data[start:end]
+
     def shortened(self, head: bytes) -> bytes:
         """Return the head up to a NUL that stands where an empty line should: a frame that has no body at all.
 
@@ -196,6 +230,6 @@ def connected_frame(version: str, session: str, server: str, heart_beat: str) ->
     return f"CONNECTED\nversion:{version}\nsession:{session}\nserver:{server}\nheart-beat:{heart_beat}\n\n\0".encode()
 
 
-def receipt_frame(receipt: bytes) -> bytes:
-    """Return RECEIPT for an escaped receipt header."""
-    return b"RECEIPT\nreceipt-id:" + receipt + b"\n\n\0"
+def receipt_frames(receipts: list[bytes]) -> bytes:
+    """Return RECEIPT for each of some escaped receipt headers."""
+    return b"RECEIPT\nreceipt-id:" + b"\n\n\0RECEIPT\nreceipt-id:".join(receipts) + b"\n\n\0"

@@ -1,14 +1,15 @@
 """SEND: from a head to where the message goes and what it says, remembered by the bytes of the head.
 
 Most publishers send the same head again and again, or one that differs only in `receipt`, `content-length` and
-`transaction`. So a whole head is looked up first, then the head without those three lines, and only then is it read.
-Nothing is remembered for heads that are not likely to come again.
+`transaction`. So the head before it is tried first, then all that are remembered, whole or but for the receipt, then the
+head without those three lines, and only then is it read. Nothing is remembered for heads that are not likely to come again.
 """
 
 from typing import Final
 
 from core.client import Client
 from core.publisher import Target
+from core.queueing.grouping import CLOSES, GROUP, SEQUENCE
 from core.queueing.queue import Queue
 from protocols.stomp.destinations import (
     TEMPORARY_QUEUE,
@@ -22,14 +23,16 @@ from protocols.stomp.destinations import (
 )
 from protocols.stomp.errors import PeerError
 from protocols.stomp.frames import NO_LENGTH
-from protocols.stomp.headers import body_length, decoded, decoded_headers, unescaped, unfolded
+from protocols.stomp.headers import body_length, decoded, decoded_headers, number, unescaped, unfolded
+from protocols.stomp.repeats import RECEIPT, Form, form_of, is_plain
+from protocols.stomp.scheduling import is_scheduled
 from protocols.stomp.speaker import Speaker
 from protocols.stomp.subscription_queues import queue_arguments
 from protocols.stomp.subscriptions import Subscriptions
 from protocols.stomp.translate import StompNative
 
 COMMAND: Final = b"SEND"
-RECEIPT: Final = b"\nreceipt:"
+SEQUENCE_MOST: Final = (1 << 31) - 1  # of a message group: an int of Java
 REMEMBERED: Final = 256  # heads, and destinations, of one connection; beyond it the memory starts anew
 REMEMBERED_BYTES: Final = 1024  # of one head or destination
 
@@ -64,7 +67,7 @@ class Plan:
 
 
 class Head:
-    """A head of SEND, taken apart. Heads without `receipt` and `transaction` are remembered with their plan."""
+    """A head of SEND, taken apart. Heads without `transaction` are remembered with their plan and form."""
 
     def __init__(self, lines: bytes) -> None:
         self.lines = lines  # the header lines without the three below
@@ -72,6 +75,7 @@ class Head:
         self.receipt: bytes | None = None  # as it was escaped
         self.transaction: str | None = None
         self.plan: Plan | None = None
+        self.form: Form | None = None
 
 
 class Sends:
@@ -79,7 +83,9 @@ class Sends:
 
     def __init__(self, speaker: Speaker, client: Client, subscriptions: Subscriptions) -> None:
         self.known: dict[bytes, Head] = {}  # whole heads, with a plan
+        self.likely: Head | None = None  # what came twice in a row, with a plan and a form
         self._known_but_for_receipt: dict[bytes, Head] = {}  # heads that had one, without its line
+        self._last: Head | None = None  # what was found or remembered last
         self._plans: dict[bytes, Plan] = {}  # by the lines of `Head`
         self._places: dict[str, list[Place]] = {}
         self._speaker = speaker
@@ -104,6 +110,18 @@ class Sends:
         found.lines = found.lines[1:]
         return found
 
+    def find(self, head: bytes) -> Head | None:
+        """Return what is remembered of a head, taken apart."""
+        known = self.known.get(head)
+        if known is not None:
+            self._seen(known)
+        return known
+
+    def _seen(self, known: Head) -> None:
+        # Not after the first time, so that heads in turn cost no comparison in vain.
+        self.likely = known if known is self._last else None
+        self._last = known
+
     def read_again(self, head: bytes) -> Head | None:
         """Take apart a head that is one known but for its receipt, as publishers that ask for one each time send them."""
         at = head.find(RECEIPT)
@@ -114,8 +132,9 @@ class Sends:
             end = len(head)
         known = self._known_but_for_receipt.get(head[:at] + head[end:])
         receipt = head[at + len(RECEIPT) : end]
-        if known is None or not receipt.replace(b"-", b"").isalnum():
+        if known is None or not is_plain(receipt):
             return None
+        self._seen(known)
         found = Head(known.lines)
         found.length = known.length
         found.plan = known.plan
@@ -132,31 +151,29 @@ class Sends:
             if len(self._plans) >= REMEMBERED:
                 self._plans.clear()
             self._plans[found.lines] = plan
-        if found.receipt is None and found.transaction is None and len(head) <= REMEMBERED_BYTES:
-            if len(self.known) >= REMEMBERED:
-                self.known.clear()
+        if found.transaction is None and found.plan is not plan and len(head) <= REMEMBERED_BYTES:
             found.plan = plan
-            self.known[head] = found
-        elif found.receipt is not None and found.transaction is None and found.plan is None:
-            self._remember_but_for_receipt(head, found, plan)
+            self._remember(head, found)
         return plan
 
-    def _remember_but_for_receipt(self, head: bytes, found: Head, plan: Plan) -> None:
-        before, _, after = head.partition(RECEIPT)
-        _, end, rest = after.partition(b"\n")
-        known = before + end + rest
-        if len(known) <= REMEMBERED_BYTES and RECEIPT not in known:  # of two, the first counts
-            if len(self._known_but_for_receipt) >= REMEMBERED:
-                self._known_but_for_receipt.clear()
-            kept = self._known_but_for_receipt[known] = Head(found.lines)
-            kept.length = found.length
-            kept.plan = plan
+    def _remember(self, head: bytes, found: Head) -> None:
+        known, key = self.known, head
+        if found.receipt is not None:
+            known = self._known_but_for_receipt
+            before, receipt, after = head.partition(RECEIPT)
+            _, end, rest = after.partition(b"\n")
+            key = before + end + rest
+            if not receipt or RECEIPT in key:  # 1.0 allows spaces before the name; of two, the first counts
+                return
+        if len(known) >= REMEMBERED:
+            known.clear()
+        found.form = form_of(head, found.length)
+        known[key] = self._last = found
 
     def plan_again(self, head: bytes, known: Head) -> Plan:
         """Return the plan of a head that is remembered, made anew when one of its places is gone."""
         plan = known.plan
-        assert plan is not None
-        return self.plan(head, known) if plan.gone else plan
+        return self.plan(head, known) if plan is None or plan.gone else plan
 
     def _made(self, lines: bytes) -> Plan:
         speaker = self._speaker
@@ -166,7 +183,17 @@ class Sends:
             raise PeerError("Missing destination", "\"SEND\" must include the 'destination' header")
         now_ms = int(speaker.broker.clock.wall * 1000)
         native = StompNative(lines, speaker.version, speaker.dialect, headers, self._client.user, now_ms)
+        native.origin = speaker.session_id
         places = self._to(text, headers)
+        if is_scheduled(headers):
+            schedule = self._client.vhost.schedule
+            places = [Place(Target(schedule, place.address), place.queue) for place in places]
+        if headers.get(GROUP):
+            if SEQUENCE in headers and headers[SEQUENCE] != CLOSES:
+                number(SEQUENCE, headers[SEQUENCE], SEQUENCE_MOST)
+            for place in places:
+                if place.queue is not None:
+                    place.queue.honour_groups()
         self._name_reply_queue(native, headers)
         return Plan(places, native)
 

@@ -16,7 +16,7 @@ from protocols.stomp.errors import PeerError
 from protocols.stomp.frames import Frame
 from protocols.stomp.headers import escaped, number
 from protocols.stomp.receipts import Receipts
-from protocols.stomp.send import Head, Plan, Sends
+from protocols.stomp.send import Plan, Sends
 from protocols.stomp.speaker import Speaker
 from protocols.stomp.subscription import Subscription
 from protocols.stomp.subscriptions import Subscriptions
@@ -64,31 +64,31 @@ class Session:
             case _:
                 raise PeerError("Bad command", f'Could not interpret command "{frame.command}"')
 
-    def publish(self, found: Head, plan: Plan, body: bytes) -> None:
+    def publish(self, plan: Plan, body: bytes, receipt: bytes | None, transaction: str | None) -> None:
         """Publish to every place of the plan, now or when its transaction commits."""
         expires_at = 0.0
         if plan.expiration_ms >= 0:
             expires_at = self._speaker.broker.clock.now + plan.expiration_ms / 1000
-        if found.transaction is not None:
-            self._publish_later(found, found.transaction, plan, body, expires_at)
+        if transaction is not None:
+            self._publish_later(transaction, plan, body, expires_at)
+            if receipt is not None:
+                self.receipts.answer(receipt)
             return
         publisher: Receipts | None = None
         tag = 0
-        if found.receipt is not None:
+        if receipt is not None:
             publisher = self.receipts
-            tag = publisher.expect(found.receipt, len(plan.places))
+            tag = publisher.expect(receipt, len(plan.places))
         for place in plan.places:
             message = Message(place.address, body, plan.qos, plan.native)
             message.expires_at = expires_at
             self.client.publish(place.exchange, message, publisher, tag)
 
-    def _publish_later(self, found: Head, transaction: str, plan: Plan, body: bytes, expires_at: float) -> None:
+    def _publish_later(self, transaction: str, plan: Plan, body: bytes, expires_at: float) -> None:
         for place in plan.places:
             message = Message(place.address, body, plan.qos, plan.native)
             message.expires_at = expires_at
             self.transactions.publish(transaction, place.exchange, message)
-        if found.receipt is not None:
-            self.receipts.answer(found.receipt)
 
     # Acknowledgement
 

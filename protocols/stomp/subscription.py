@@ -56,6 +56,7 @@ class Terms:
         self.prefetch = prefetch  # messages that wait for their ACK; 0 for no limit
         self.selector = selector
         self.arguments: Headers = {}  # of the consumer
+        self.alone = False  # whether other consumers of its queues wait while it is there
 
 
 class QueueConsumer(Consumer):
@@ -132,7 +133,7 @@ class Subscription:
         self._terms = terms
         self._count = count
         self._counted = 0
-        self._ended = False
+        self.ended = False
         self._cumulative = terms.mode == CLIENT
         self._shared: Credit | None = None
         self._consumers: dict[QueueConsumer, Queue] = {}
@@ -149,6 +150,7 @@ class Subscription:
         self._take_count()
         consumer = self._consumer()
         consumer.by_wildcard = by_wildcard
+        consumer.alone = self._terms.alone
         if not selected:
             consumer.selector = self._terms.selector
         queue = self._client.consume(queue_name, consumer, exclusive=exclusive, arguments=self._terms.arguments)
@@ -185,8 +187,8 @@ class Subscription:
         consumer = self._consumer()
         self._browsers[consumer] = self._client.browse(queue_name, consumer, self._terms.selector)
 
-    def listen(self, bind: Callable[[Sink], None]) -> None:
-        """Pass on what is published where `bind` binds a sink to."""
+    def listen(self, bind: Callable[[Sink], None]) -> Sink:
+        """Pass on what is published where `bind` binds a sink to; return that sink."""
         self._take_count()
         selector = self._terms.selector
         if selector is not None:
@@ -194,6 +196,7 @@ class Subscription:
         direct = DirectSubscription(self.speaker, self.writer, selector)
         self._directs.append(direct)
         bind(direct)
+        return direct
 
     def _consumer(self) -> QueueConsumer:
         prefetch = self._terms.prefetch
@@ -222,7 +225,7 @@ class Subscription:
 
     def put_back(self, numbered: list[tuple[int, Entry]]) -> None:
         """Wait for an acknowledgement of entries again, or give them back when the subscription has ended."""
-        if not self._ended:
+        if not self.ended:
             for number, entry in numbered:
                 self.unsettled.restore(number, entry)
             return
@@ -249,7 +252,7 @@ class Subscription:
 
     def end(self) -> None:
         """Let go of queues and topics; what is not acknowledged goes back."""
-        self._ended = True
+        self.ended = True
         client = self._client
         self._count.taken -= self._counted
         for watch in self._watches:

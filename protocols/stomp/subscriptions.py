@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from core.client import Client
+from core.model.errors import Unsupported
 from core.queueing.queue import Queue
 from core.routing.selector import Selector, parse_selector
 from core.routing.selector.parser import PARSE_STEPS
@@ -17,6 +18,8 @@ from protocols.stomp.errors import PeerError
 from protocols.stomp.frames import Frame
 from protocols.stomp.headers import header_line, number
 from protocols.stomp.messages import MessageWriter
+from protocols.stomp.no_local import from_others, wants_no_local
+from protocols.stomp.retroactive import Retroactive
 from protocols.stomp.speaker import Speaker
 from protocols.stomp.subscription import Count, Subscription, Terms
 from protocols.stomp.subscription_queues import (
@@ -46,6 +49,7 @@ class Subscriptions:
 
     def __init__(self, speaker: Speaker, client: Client) -> None:
         self.temporaries = Temporaries(client, speaker.dialect)
+        self.retroactive = Retroactive(speaker, client)
         self._speaker = speaker
         self._client = client
         self._by_key: dict[str, Subscription] = {}  # T_ and the id, or Q_ and the destination
@@ -127,7 +131,13 @@ class Subscriptions:
                 break
         text = headers.get("selector", "")
         self._client.counters.work += PARSE_STEPS * len(text)
-        terms = Terms(mode, prefetch, selector_of(text))
+        selector = selector_of(text)
+        if wants_no_local(frame):
+            if is_durable(frame) or subscription_name(frame):
+                raise Unsupported("a durable subscription that passes over what its own connection sends")
+            selector = from_others(self._speaker.session_id, selector)
+        terms = Terms(mode, prefetch, selector)
+        terms.alone = frame.flag("activemq.exclusive")
         for name in ("x-priority", "activemq.priority"):
             if name in headers:
                 digits = headers[name].removeprefix("-")
@@ -183,10 +193,15 @@ class Subscriptions:
             name = kept(client, frame, place, terms.selector, durable_name(frame, destination))
             subscription.durable_queues.append(name)
             subscription.consume(name, selected=True)
-        elif terms.mode == AUTO and is_topic(destination) and not wants_queue(frame):
-            subscription.listen(partial(place.bind, client))
+            return
+        if terms.mode == AUTO and is_topic(destination) and not wants_queue(frame):
+            sink = subscription.listen(partial(place.bind, client))
         else:
-            subscription.consume(bound(client, frame, place, terms.selector), selected=True)
+            queue = client.vhost.queue(bound(client, frame, place, terms.selector))
+            subscription.consume(queue.name, selected=True)
+            sink = queue.entrance or queue
+        if place.pattern is not None and frame.flag("activemq.retroactive"):
+            self.retroactive.add(subscription, sink, place.pattern)
 
     def _join_temporary_topic(self, subscription: Subscription, terms: Terms, key: str) -> None:
         client = self._client
@@ -254,9 +269,11 @@ class Subscriptions:
         """Deliver again."""
         for subscription in self._by_key.values():
             subscription.resume()
+        self.retroactive.go_on()
 
     def end(self) -> None:
         """End all subscriptions, with the connection."""
+        self.retroactive.end()
         for subscription in list(self._by_key.values()):
             self._drop(subscription)
 

@@ -88,6 +88,7 @@ class StompNative(Native):
         self.kind = NATIVE_STOMP
         self._said: list[bytes | None] = [None] * len(MARKS)  # MESSAGE header lines, by form
         self._reply_to: str | None = None
+        self.origin = ""  # the connection that has sent it, while both last
         self.qos = 1 if headers.get("persistent") == "true" else 0
         self.expiration_ms = NEVER
         self.singular = "correlation-id" in headers or "amqp-message-id" in headers or "timestamp" in headers

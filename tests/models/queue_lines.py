@@ -105,8 +105,11 @@ class Line:
 
     @property
     def memory(self) -> int:
-        priorities = {item.priority for item in self.ready} if self.highest else set()
-        lines = 0 if isinstance(self.queue.backlog, OrderedBacklog) else len(priorities)
+        backlog = self.queue.backlog
+        in_lines = backlog.rest if isinstance(backlog, OrderedBacklog) else backlog.entries()
+        lines = len(
+            {min(entry.message.properties.priority or 0, self.highest) for entry in in_lines} if self.highest else ()
+        )
         items = [*self.ready, *[item for _, item in self.deferred]]
         return sum(item.cost for item in items) + LINE_COST_BYTES * lines
 

@@ -1,7 +1,8 @@
 """From the text of a selector to the selector: lark finds its parts, the builder makes the tree.
 
-The grammar is compiled at first use, once for each way to read hyphens, which takes 50 ms. Texts that were parsed lately are remembered,
-since a thousand consumers may come with the same one.
+The grammar is compiled once for each way to read hyphens, which takes 100 ms with the import of lark: when somebody prepares
+for it in a thread, else at first use. Texts that were parsed lately are remembered, since a thousand consumers may come with
+the same one.
 """
 
 from functools import lru_cache
@@ -57,7 +58,7 @@ class Language:
     """One grammar, with the builder that its parser calls."""
 
     def __init__(self, identifier: str) -> None:
-        from lark import Lark  # at first use: a broker without selectors has no need of it
+        from lark import Lark  # here, so that who never selects need not wait for it
 
         self._builder = Builder()
         count = self._builder.count
@@ -87,6 +88,11 @@ class Language:
             shown = str(token)[:SHOWN_CHARS]
             raise InvalidSelector(f"unexpected {shown!r}", offset + (token.start_pos or 0) + 1) from None
         return Selector(text, condition, builder.parts)
+
+
+def prepare_parser() -> None:
+    """Do what the first selector would have to wait for; may be called in another thread."""
+    _language(False)
 
 
 @lru_cache(maxsize=2)

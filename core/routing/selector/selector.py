@@ -40,6 +40,13 @@ class Selector:
         """Tell the same where the message's properties are at hand already."""
         return self._condition.test(message, said) == TRUE
 
+    def narrowed(self, text: str, condition: Expression) -> "Selector":
+        """Return the selector, to be known by another text, of what matches and meets one more condition."""
+        found = Selector(text, And([condition, self._condition]))
+        found.cost_bytes += self.cost_bytes
+        found.steps += self.steps
+        return found
+
     def __repr__(self) -> str:
         return f"Selector({self.text!r})"
 

@@ -19,8 +19,8 @@ CONVERSATIONS: Final[dict[str, list[dict[str, Any]]]] = json.loads(
     (Path(__file__).parents[2] / "vectors" / "stomp" / "activemq.json").read_text(encoding="utf-8")
 )
 
-# What ours says and ActiveMQ does not: the length of each body, how often a message came, why it died.
-OURS_ONLY: Final = re.compile(r"content-length|JMSXDeliveryCount|x-.*death.*")
+# What ours says and ActiveMQ does not: the length of each body, how often a message came, its group, why it died.
+OURS_ONLY: Final = re.compile(r"content-length|JMSXDeliveryCount|JMSXGroup.*|x-.*death.*")
 # What ActiveMQ says and ours does not: the time of a message that names none, and where a dead letter or one of several
 # copies came from, which ours says in `x-first-death-queue` or not at all.
 THEIRS_ONLY: Final = ("timestamp", "original-destination", "originalExpiration")

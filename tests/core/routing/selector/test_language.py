@@ -2,6 +2,8 @@
 
 import pytest
 
+from core.routing.selector import parser
+from core.routing.selector.parser import parse_selector, prepare_parser
 from tests.core.routing.selector.selected import matches, outcome
 
 TRUE = '''
@@ -214,3 +216,10 @@ def test_a_range_without_its_first_end_can_still_be_false() -> None:
 
 def test_space_is_of_any_kind() -> None:
     assert matches("\t whole\r\n=\f7 ")
+
+
+def test_a_parser_that_is_prepared_compiles_nothing_for_the_first_selector() -> None:
+    prepare_parser()
+    compiled = parser._language.cache_info().misses
+    assert parse_selector("prepared = 'once'").text == "prepared = 'once'"
+    assert parser._language.cache_info().misses == compiled
