@@ -31,6 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--warm-up", type=float, default=1.0, dest="warmup_s", help="seconds before it")
     parser.add_argument("--window", type=int, default=2_000, help="publications under way, in a closed loop")
     parser.add_argument("--rate", type=int, default=5_000, help="messages a second, where latency is measured")
+    parser.add_argument("--messages", type=int, default=0, help="of a backlog; the default is a million")
     parser.add_argument("--every-peer", action="store_true", help="RabbitMQ does the MQTT work too")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write every run's figures there")
     parser.add_argument("--list", action="store_true", help="list the work items and end")
@@ -102,7 +103,13 @@ def main() -> int:
         return sink(root, options.seconds)
     brokers = present(options.peers.split(","))
     settings = Settings(
-        options.repeat, options.seconds, options.warmup_s, options.window, options.rate, options.every_peer
+        options.repeat,
+        options.seconds,
+        options.warmup_s,
+        options.window,
+        options.rate,
+        options.every_peer,
+        options.messages,
     )
     runner = Runner(brokers, settings, root)
     results: list[tuple[Item, dict[str, Result]]] = []

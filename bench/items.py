@@ -30,7 +30,8 @@ class Row:
     unit: str = "msg/s"
     lower_is_better: bool = False
     goal: float | None = None
-    limit: float | None = None  # for ours, in the unit of the row
+    limit: float | None = None  # for ours, in the unit of the row, to stay below
+    least: float | None = None  # for ours, in the unit of the row, to reach
     peer: str = ""  # to compare with, where it is not the item's first
 
 
@@ -45,11 +46,12 @@ class Item:
     settings: str = ""  # for ours, beside its defaults: a part of its configuration file
     against: str = ""  # the item with which this one is compared, ours with ours; it has the same rows
     work: str = ""  # what the generator does, where that is not the name
+    after: str = ""  # what the generator does when the broker was stopped, and started again with what it has
     numbers: Mapping[str, int] = field(default_factory=dict)  # of the order (`bench/load/order.py`), not its defaults
 
     def rival(self, row: Row) -> str:
-        """Return the peer that a row is compared with, where `against` names no item."""
-        return row.peer or self.peers[1]
+        """Return the peer that a row is compared with, where `against` names no item; none where ours is alone."""
+        return row.peer or (self.peers[1] if len(self.peers) > 1 else "")
 
     @property
     def order(self) -> str:
@@ -83,12 +85,22 @@ def latency(label: str, goal: float | None = None) -> tuple[Row, ...]:
     )
 
 
+OURS: Final = ("ours",)
 STORED: Final = '[store]\ndirectory = "store"\n'
+COUNTED: Final = STORED + "[mqtt]\nsys_interval_s = 1\n"  # so that the generator can ask how many commits there were
 
 
 ITEMS: Final = (
     Item("mqtt-qos0", rate("MQTT QoS 0, 1 → 1", 5.0), MQTT_COPIED),
     Item("mqtt-qos1", rate("MQTT QoS 1, 1 → 1", 8.0), MQTT_COPIED),
+    Item("mqtt-qos1-clean", rate("MQTT QoS 1, a store, a clean session"), MQTT, settings=STORED, work="mqtt-qos1"),
+    Item(
+        "mqtt-qos1-lasting",
+        rate("MQTT QoS 1, a store, a persistent session", 0.5),
+        MQTT,
+        settings=STORED,
+        against="mqtt-qos1-clean",
+    ),
     Item("mqtt-qos2", rate("MQTT QoS 2, 1 → 1", 8.0), MQTT_EXACT),
     Item("mqtt-qos0-fanout", rate("MQTT QoS 0, 1 → 100", 6.0, "deliveries/s"), MQTT_COPIED),
     Item("mqtt-qos1-fanin", rate("MQTT QoS 1, 1,000 → 1", 1.2), MQTT_COPIED),
@@ -144,6 +156,52 @@ ITEMS: Final = (
         numbers={"others": 9_999, "keys": NEW_KEYS},
     ),
     Item("amqp-durable", rate("AMQP durable, confirms", 5.0), AMQP_STOMP, settings=STORED),
+    Item(
+        "amqp-confirm-latency",
+        (
+            Row("AMQP durable, time to a confirm at half load, p50", "p50_ms", "ms", lower_is_better=True, limit=3.0),
+            Row("the same, p99", "p99_ms", "ms", lower_is_better=True, limit=20.0),
+            Row("the same, the load", "rate", "msg/s"),
+        ),
+        AMQP_STOMP,
+        settings=STORED,
+    ),
+    Item(
+        "amqp-durable-fanin",
+        (
+            Row("AMQP durable, 1,000 publishers with one message each"),
+            Row("the same, messages that share a sync", "per_sync", "messages", least=10.0),
+        ),
+        AMQP_STOMP,
+        settings=COUNTED,
+    ),
+    Item(
+        "amqp-depth",
+        (
+            Row("AMQP durable, a backlog in one queue: taken out in order"),
+            Row("the same, published", "publish_rate", "msg/s"),
+            Row("the same, published behind it, of the rate into an empty queue", "deep_percent", "%", least=70.0),
+            Row("the same, most resident memory", "memory_mib", "MiB", lower_is_better=True, limit=477.0),  # 500 MB
+        ),
+        AMQP_STOMP,
+        fresh=True,
+        settings=STORED,
+        numbers={"messages": 1_000_000, "size_bytes": 100},
+    ),
+    Item(
+        "store-start",
+        (
+            Row(
+                "start with a backlog of 1 KB messages: first CONNACK", "start_s", "s", lower_is_better=True, limit=3.0
+            ),
+            Row("the same, taken out in order after it"),
+        ),
+        OURS,
+        fresh=True,
+        settings=STORED,
+        after="store-drain",
+        numbers={"messages": 1_000_000, "size_bytes": 1_000},
+    ),
     Item("amqp-channels", rate("AMQP channels opened and closed", 3.0, "pairs/s"), AMQP_STOMP),
     Item("amqp-queues", rate("AMQP queues declared and deleted", 3.0, "pairs/s"), AMQP_STOMP),
     Item("stomp-client-ack", rates("STOMP, client ack", {"rabbitmq": 8.0, "activemq": 5.0}), STOMP),

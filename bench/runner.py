@@ -9,12 +9,14 @@ import os
 import statistics
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench.items import Item
 from bench.peers.broker import Broker, StartError
+
+SLOWEST_BACKLOG: Final = 1_000  # messages a second, put and taken; a generator that needs longer is ended
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Settings:
     window: int
     rate: int
     every_peer: bool
+    messages: int = 0  # of a backlog, where it is not the item's number
 
 
 @dataclass
@@ -81,6 +84,11 @@ class Runner:
                 if broker.warm_up_s:
                     self._generate(item, broker, broker.warm_up_s)
             figures = self._generate(item, broker, self.settings.seconds)
+            if item.after and "error" not in figures:
+                figures["start_s"] = broker.restart()
+                figures.update(
+                    self._generate(replace(item, work=item.after), broker, self.settings.seconds, again=True)
+                )
         except StartError as trouble:
             figures = {"error": str(trouble)}
         error = figures.pop("error", "")
@@ -90,12 +98,16 @@ class Runner:
             shown = f"failed: {error}"
         else:
             result.runs.append(figures)
-            told = [f"{figures[row.figure]:,.3f} {row.unit}" for row in item.rows]
+            told = [f"{figures[row.figure]:,.3f} {row.unit}" for row in item.rows if row.figure in figures]
             shown = "  ".join(dict.fromkeys(told))  # once, where rows compare one figure with two peers
         print(f"bench: {item.name:24} {name:10} {turn}/{self.settings.repeat}  {shown}", file=sys.stderr, flush=True)
 
-    def _generate(self, item: Item, broker: Broker, seconds: float) -> dict[str, Any]:
-        self.serial += 1
+    def _generate(self, item: Item, broker: Broker, seconds: float, *, again: bool = False) -> dict[str, Any]:
+        """Have the generator do its work; `again` it uses the names of the time before."""
+        self.serial += not again
+        numbers = {"window": self.settings.window, "rate": self.settings.rate, **item.numbers}
+        if self.settings.messages and "messages" in numbers:
+            numbers["messages"] = self.settings.messages
         order = {
             "item": item.order,
             "ports": broker.ports,
@@ -103,10 +115,10 @@ class Runner:
             "broker_pid": broker.pid(),
             "seconds": seconds,
             "warmup_s": self.settings.warmup_s,
-            "numbers": {"window": self.settings.window, "rate": self.settings.rate, **item.numbers},
+            "numbers": numbers,
         }
         command = [sys.executable, "-m", "bench.load", json.dumps(order)]
-        limit_s = 120.0 + 2 * seconds
+        limit_s = 120.0 + 4 * seconds + numbers.get("messages", 0) / SLOWEST_BACKLOG
         try:
             done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=False, timeout=limit_s)
         except subprocess.TimeoutExpired:

@@ -25,6 +25,8 @@ def ratio(row: Row, ours: float | None, peer: float | None) -> float | None:
 def goal(row: Row, item: Item) -> str:
     if row.limit is not None:
         return f"< {row.limit:g} {row.unit}"
+    if row.least is not None:
+        return f">= {row.least:g} {row.unit}"
     return f"{row.goal:g} x {item.against or item.rival(row)}" if row.goal is not None else ""
 
 

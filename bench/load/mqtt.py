@@ -12,10 +12,10 @@ from bench.load.link import RECEIVE_BYTES, Drain, Source, WorkError, dial, read_
 from bench.load.stride import StrideDrain
 
 
-def connect(port: int, client_id: str, source: str = "") -> socket.socket:
-    """Open a connection and log in, blocking."""
+def connect(port: int, client_id: str, source: str = "", *, clean: bool = True) -> socket.socket:
+    """Open a connection and log in, blocking; there is no session yet, and without `clean` one stays."""
     sock = dial(port, source)
-    sock.sendall(frames.connect(client_id))
+    sock.sendall(frames.connect(client_id, clean=clean))
     answer = read_exactly(sock, 4)
     if answer != b"\x20\x02\x00\x00":
         raise WorkError(f"CONNECT was answered {answer!r}")

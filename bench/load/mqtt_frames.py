@@ -30,9 +30,10 @@ def text(value: str) -> bytes:
     return len(raw).to_bytes(2, "big") + raw
 
 
-def connect(client_id: str) -> bytes:
-    """Encode a CONNECT with a clean session and no keep-alive, as guest."""
-    return packet(0x10, b"\x00\x04MQTT\x04\xc2\x00\x00" + text(client_id) + text("guest") + text("guest"))
+def connect(client_id: str, *, clean: bool = True) -> bytes:
+    """Encode a CONNECT with a clean session, or one that stays, and no keep-alive, as guest."""
+    head = b"\x00\x04MQTT\x04" + (b"\xc2" if clean else b"\xc0") + b"\x00\x00"
+    return packet(0x10, head + text(client_id) + text("guest") + text("guest"))
 
 
 def subscribe(topic_filter: str, qos: int) -> bytes:

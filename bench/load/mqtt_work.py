@@ -25,6 +25,14 @@ def qos1(order: Order) -> dict[str, float]:
     return closed(source, drains, order)
 
 
+def lasting(order: Order) -> dict[str, float]:
+    """Do the work of `qos1` with a subscriber whose session stays, and end that session."""
+    source, drains = one_topic(order, 1, 1, clean=False)
+    figures = closed(source, drains, order)
+    mqtt.connect(order.ports["mqtt"], f"{order.run}-sub-0").close()
+    return figures
+
+
 def qos2(order: Order) -> dict[str, float]:
     source, drains = one_topic(order, 2, 1)
     return closed(source, drains, order)
@@ -49,12 +57,12 @@ def latency(order: Order) -> dict[str, float]:
     return paced(source, drains[0], order)
 
 
-def one_topic(order: Order, qos: int, subscribers: int) -> tuple[Source, list[Drain]]:
-    """Connect a publisher and subscribers of its topic."""
+def one_topic(order: Order, qos: int, subscribers: int, *, clean: bool = True) -> tuple[Source, list[Drain]]:
+    """Connect a publisher and subscribers of its topic, whose sessions stay without `clean`."""
     topic = f"bench/{order.run}/one"
     drains: list[Drain] = []
     for number in range(subscribers):
-        sock = mqtt.connect(order.ports["mqtt"], f"{order.run}-sub-{number}")
+        sock = mqtt.connect(order.ports["mqtt"], f"{order.run}-sub-{number}", clean=clean)
         mqtt.subscribe(sock, topic, qos)
         if qos == 2:
             drains.append(mqtt.MqttExactDrain(sock, topic, order.size_bytes))
@@ -115,6 +123,7 @@ def idle(order: Order) -> dict[str, float]:
 WORK: Final[dict[str, Work]] = {
     "mqtt-qos0": qos0,
     "mqtt-qos1": qos1,
+    "mqtt-qos1-lasting": lasting,
     "mqtt-qos2": qos2,
     "mqtt-qos0-fanout": fanout,
     "mqtt-qos1-fanin": many_to_one,

@@ -29,6 +29,7 @@ class Order:
         self.keys: int = 1  # different ones that are published, in turn
         self.visitors: int = 5_000  # clients that come, subscribe and go
         self.retained: int = 10_000  # messages
+        self.messages: int = 1_000_000  # of a backlog
         self.others: int = 0  # bindings, subscriptions or selectors beside the measured one, which never match
 
     def timing(self) -> Timing:

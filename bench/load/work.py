@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from bench.load import amqp_churn, amqp_exchange_work, amqp_work, cross_work, mqtt_work, stomp_work
+from bench.load import amqp_churn, amqp_exchange_work, amqp_work, cross_work, mqtt_work, stomp_work, store_work
 from bench.load.link import WorkError
 from bench.load.order import Order, Work
 
@@ -13,6 +13,7 @@ WORK: Final[dict[str, Work]] = {
     **amqp_churn.WORK,
     **stomp_work.WORK,
     **cross_work.WORK,
+    **store_work.WORK,
 }
 
 

@@ -19,6 +19,9 @@ from typing import Final
 START_S: Final = 60.0
 STOP_S: Final = 10.0
 LOG_TAIL_BYTES: Final = 2_000
+RETRY_S: Final = 0.005  # between attempts to connect to a broker that starts with a backlog
+CONNECT: Final = b"\x10\x1f\x00\x04MQTT\x04\xc2\x00\x00\x00\x05probe\x00\x05guest\x00\x05guest"
+CONNACK: Final = b"\x20\x02\x00\x00"
 
 
 class StartError(Exception):
@@ -79,21 +82,43 @@ class Broker(ABC):
         self.folder = Path(tempfile.mkdtemp(prefix=f"bench-{self.name}-"))
         self.ports = {protocol: free_port() for protocol in self.protocols}
         try:
-            command, environment = self.prepare()
-            with (self.folder / "log").open("wb") as log:
-                self.process = subprocess.Popen(
-                    command,
-                    cwd=self.folder,
-                    env={**os.environ, **environment},
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # a process group of its own; Ctrl-C reaches only the bench
-                )
+            self._launch(*self.prepare())
             self._await_listeners()
         except BaseException:
             self.stop()
             raise
+
+    def _launch(self, command: list[str], environment: dict[str, str]) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env={**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # a process group of its own; Ctrl-C reaches only the bench
+            )
+
+    def restart(self) -> float:
+        """Stop it in order, start it in the same folder, and return the seconds until a client of MQTT is let in."""
+        process = self.process
+        if process is None or "mqtt" not in self.ports:
+            raise StartError(f"{self.name} is not running, or has no MQTT")
+        process.terminate()
+        try:
+            process.wait(START_S)
+        except subprocess.TimeoutExpired:
+            raise StartError(f"{self.name} did not stop within {START_S:.0f} s") from None
+        started = time.monotonic()
+        self._launch(*self.prepare())
+        while time.monotonic() < started + START_S:
+            if not self.running():
+                break
+            if _lets_in(self.ports["mqtt"]):
+                return time.monotonic() - started
+            time.sleep(RETRY_S)
+        raise StartError(f"{self.name} did not start again:\n{self._log_tail()}")
 
     def _await_listeners(self) -> None:
         deadline = time.monotonic() + START_S
@@ -127,6 +152,14 @@ class Broker(ABC):
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = Path()
+
+
+def _lets_in(port: int) -> bool:
+    """Tell whether a client of MQTT is let in."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), START_S) as sock:
+        sock.sendall(CONNECT)
+        return sock.recv(len(CONNACK), socket.MSG_WAITALL) == CONNACK
+    return False
 
 
 def output_of(command: list[str]) -> str:

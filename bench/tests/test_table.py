@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.items import ITEMS, Item, groups, rate, rates
+from bench.items import ITEMS, Item, Row, groups, rate, rates
 from bench.load.link import WorkError
 from bench.load.order import Order
 from bench.load.work import WORK
@@ -97,6 +97,7 @@ def test_every_item_is_in_one_group() -> None:
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.name)
 def test_the_generator_knows_the_work_and_the_numbers_of_every_item(item: Item) -> None:
     assert item.order in WORK
+    assert not item.after or item.after in WORK
     order = Order({}, "run", 0, 1.0, 0.0)
     for name, value in item.numbers.items():
         order.change(name, value)
@@ -137,7 +138,7 @@ class Told(Runner):
         super().__init__({name: NoBroker(name) for name in names}, Settings(2, 1.0, 0.0, 100, 10, False), Path())
         self.asked: list[tuple[str, str]] = []
 
-    def _generate(self, item: Item, broker: Broker, seconds: float) -> dict[str, Any]:
+    def _generate(self, item: Item, broker: Broker, seconds: float, *, again: bool = False) -> dict[str, Any]:
         self.asked.append((item.name, broker.name))
         return {"value": float(len(self.asked))}
 
@@ -148,3 +149,29 @@ def test_a_group_runs_in_alternation_of_its_items_and_brokers() -> None:
     once = [("plain", "ours"), ("plain", "rabbitmq"), ("laden", "ours"), ("laden", "rabbitmq")]
     assert runner.asked == once + once
     assert [run["value"] for run in found[1][1]["ours"].runs] == [3.0, 7.0]
+
+
+def test_an_item_that_ours_does_alone_has_figures_to_reach_and_no_ratio() -> None:
+    rows = (Row("shared", "per_sync", "messages", least=10.0), Row("start", "start_s", "s", limit=3.0))
+    item = Item("alone", rows, ("ours",))
+    table = lines([(item, {"ours": Result([{"per_sync": 40.0, "start_s": 2.0}])})], ["ours", "rabbitmq"])
+    assert [cells(line)[2:] for line in table[2:]] == [
+        ["40.00", "-", "", ">= 10 messages", ""],
+        ["2.00", "-", "", "< 3 s", ""],
+    ]
+
+
+class Restarted(NoBroker):
+    """A broker that is stopped and started between two works."""
+
+    def restart(self) -> float:
+        return 1.5
+
+
+def test_an_item_may_go_on_after_the_broker_was_started_again() -> None:
+    runner = Told(["ours"])
+    runner.brokers["ours"] = Restarted("ours")
+    item = Item("fill", (Row("start", "start_s", "s"), Row("drained")), ("ours",), after="drain")
+    [(_, found)] = runner.run([item])
+    assert runner.asked == [("fill", "ours"), ("fill", "ours")] * 2
+    assert found["ours"].runs == [{"value": 2.0, "start_s": 1.5}, {"value": 4.0, "start_s": 1.5}]

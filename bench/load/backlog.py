@@ -1,0 +1,139 @@
+"""A backlog in one durable queue of AMQP: persistent, numbered messages are put there under confirms, and taken out in order."""
+
+import socket
+import time
+from pathlib import Path
+from typing import Final
+
+from bench.load import amqp
+from bench.load import amqp_frames as frames
+from bench.load.amqp import AmqpDrain, AmqpSource
+from bench.load.body import STAMP_BYTES
+from bench.load.confirms import persistent
+from bench.load.idle import resident_bytes
+from bench.load.link import WorkError
+from bench.load.loop import Loop
+from bench.load.order import Order
+
+PATIENCE_S: Final = 30.0  # without a confirm or a delivery
+SAMPLE_SHARE: Final = 20  # the first and the last twentieth of the messages show the rates without and with a backlog
+
+
+class OrderedDrain(AmqpDrain):
+    """A consumer of messages that are numbered in their stamps, the first of which it has had."""
+
+    def __init__(self, sock: socket.socket, delivery_bytes: int, size_bytes: int) -> None:
+        super().__init__(sock, delivery_bytes, size_bytes)
+        self.stamped = True
+
+    def clock(self, count: int) -> None:
+        expected = self.received
+        position = self.stamp_at
+        for number in range(expected, expected + count):
+            found = int(self.buffer[position : position + STAMP_BYTES], 16)
+            if found != number:
+                raise WorkError(f"message {found} came where {number} should have: order is lost")
+            position += self.size
+
+
+class Filled:
+    """What filling a queue showed."""
+
+    def __init__(self) -> None:
+        self.empty_rate: float = 0.0  # messages a second into the empty queue
+        self.deep_rate: float = 0.0  # and behind all others
+        self.seconds: float = 0.0
+
+
+def queue_of(order: Order) -> str:
+    return f"bench-{order.run}"
+
+
+def fill(order: Order) -> Filled:
+    """Put the order's messages into a new queue, after as many as make a sample into another: a broker just started is slower."""
+    sample = max(1, order.messages // SAMPLE_SHARE)
+    queue = queue_of(order)
+    source = publisher(order, f"{queue}-warm-up")
+    loop = Loop([source])
+    put(loop, source, sample, order.window)
+    loop.close()
+    delete(order.ports["amqp"], f"{queue}-warm-up")
+    source = publisher(order, queue)
+    loop = Loop([source])
+    figures = Filled()
+    started = time.monotonic()
+    put(loop, source, sample, order.window)
+    figures.empty_rate = sample / (time.monotonic() - started)
+    put(loop, source, order.messages - sample, order.window)
+    turned = time.monotonic()
+    put(loop, source, order.messages, order.window)
+    ended = time.monotonic()
+    figures.deep_rate = sample / (ended - turned)
+    figures.seconds = ended - started
+    loop.close()
+    return figures
+
+
+def publisher(order: Order, queue: str) -> AmqpSource:
+    """Declare a durable queue and connect a publisher of persistent messages to it."""
+    sock = amqp.connect(order.ports["amqp"])
+    amqp.declare(sock, queue, flags=frames.DURABLE)
+    return AmqpSource(sock, persistent(queue, order.size_bytes), order.size_bytes, 1, True)
+
+
+def put(loop: Loop, source: AmqpSource, until: int, window: int) -> None:
+    """Publish up to a number of messages, and wait until all of them are confirmed."""
+    seen = source.confirmed
+    moved = time.monotonic()
+    while source.confirmed < until:
+        room = min(window - source.sent + source.confirmed, until - source.sent)
+        if room >= min(window // 16 + 1, until - source.sent) and room > 0:
+            source.publish_stamped(list(range(source.sent, source.sent + room)))
+        loop.turn(0.1)
+        now = time.monotonic()
+        if source.confirmed != seen:
+            seen = source.confirmed
+            moved = now
+        elif now - moved > PATIENCE_S:
+            raise WorkError(f"nothing was confirmed for {PATIENCE_S:.0f} s behind {seen} messages")
+
+
+def take_out(order: Order) -> float:
+    """Take all of them out in order; return how long it took, and leave no queue behind."""
+    queue = queue_of(order)
+    consumer = amqp.connect(order.ports["amqp"])
+    amqp.declare(consumer, queue, flags=frames.DURABLE)
+    started = time.monotonic()
+    amqp.consume(consumer, queue, order.window)
+    drain = OrderedDrain(consumer, amqp.measure_delivery(consumer, order.size_bytes), order.size_bytes)
+    loop = Loop([drain])
+    seen = drain.received
+    moved = time.monotonic()
+    while drain.received < order.messages:
+        loop.turn(0.1)
+        now = time.monotonic()
+        if drain.received != seen:
+            seen = drain.received
+            moved = now
+        elif now - moved > PATIENCE_S:
+            raise WorkError(f"nothing came for {PATIENCE_S:.0f} s after {seen} of {order.messages} messages")
+    elapsed = time.monotonic() - started
+    loop.close()
+    delete(order.ports["amqp"], queue)
+    return elapsed
+
+
+def delete(port: int, queue: str) -> None:
+    sock = amqp.connect(port)
+    sock.settimeout(PATIENCE_S)
+    sock.sendall(frames.delete_queue(queue))
+    amqp.expect(sock, 50, 41)
+    sock.close()
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the most resident memory that a process has had, as far as the system knows it."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return resident_bytes(pid)
