@@ -120,9 +120,20 @@ def _command() -> tuple[list[str], dict[str, str]]:
 
 
 class BrokerProcess:
-    """One broker of our own, with its configuration and log in `folder`; with `ports` it listens where another did."""
+    """One broker of our own, with its configuration and log in `folder`; with `ports` it listens where another did.
 
-    def __init__(self, folder: Path, more: str = "", *, first: str = "", ports: dict[str, int] | None = None) -> None:
+    Without `waits` it is still starting.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        more: str = "",
+        *,
+        first: str = "",
+        ports: dict[str, int] | None = None,
+        waits: bool = True,
+    ) -> None:
         ports = ports or dict(zip(PROTOCOLS, free_ports(len(PROTOCOLS)), strict=True))
         self.endpoint = Endpoint("127.0.0.1", ports, "guest", "guest", named=False)
         self.log_path = folder / "broker.log"
@@ -139,7 +150,7 @@ class BrokerProcess:
             stderr=subprocess.STDOUT,
         )
         try:
-            for port in ports.values():
+            for port in ports.values() if waits else ():
                 self._wait_until_accepting(port)
         except BaseException:
             self.kill()

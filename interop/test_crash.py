@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from interop.crash import mutant
+from interop.crash.__main__ import INTERRUPTIONS
 from interop.crash.ledger import Verdict
 from interop.crash.power import LoopDisk, unavailable
 from interop.crash.record import Record
@@ -49,6 +50,18 @@ def test_nothing_confirmed_is_lost_when_the_broker_is_killed(tmp_path: Path) -> 
     verdict = verdict_of(tmp_path, KILLS)
     assert verdict.good, str(verdict)
     assert verdict.confirmed > 100 * KILLS
+    assert all(verdict.ways.values()), str(verdict)  # or a client that publishes nothing would go unseen
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="what a process has open is read from /proc")
+def test_nothing_confirmed_is_lost_when_recoveries_are_killed_three_deep(tmp_path: Path) -> None:
+    with (
+        Record(tmp_path / "run", 7) as record,
+        Harness(record, Kill(), interruptions=INTERRUPTIONS) as harness,
+    ):
+        verdict = judged(harness, KILLS, until_bad=False)
+    assert verdict.good, str(verdict)
+    assert harness.interruptions.hits, "no kill came before the broker listened"
 
 
 @pytest.mark.skipif(bool(POWER), reason=POWER)

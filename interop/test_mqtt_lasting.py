@@ -129,3 +129,47 @@ def test_a_conversation_goes_on_across_the_deaths_of_the_broker(mortal: Mortal, 
             client.come_back()
             assert client.present
         assert received(inbox, part, qos) == bodies(part)
+
+
+SHARED: Final = f"$share/group/{TOPIC}"
+
+
+@either_version
+@both_qos
+@pytest.mark.parametrize("in_order", [False, True], ids=["killed", "stopped"])
+def test_what_waits_for_a_group_outlives_the_process(mortal: Mortal, start: Start, qos: int, in_order: bool) -> None:
+    members = [start(name) for name in ("one", "other")]
+    for member in members:
+        member.subscribe((SHARED, qos))
+        member.close()
+    sender = start("sender")
+    publish(sender, 0, qos)
+    sender.client.publish(TOPIC, b"last", qos).wait_for_publish(LIMIT_S)
+    mortal.again(in_order=in_order)
+    inbox: Inbox = queue.Queue()
+    assert start("one", inbox).present
+    assert received(inbox, 0, qos) == bodies(0)
+    assert inbox.get(timeout=LIMIT_S).payload == b"last"
+
+
+@either_version
+@both_qos
+def test_a_group_shares_its_work_across_the_deaths_of_the_broker(mortal: Mortal, start: Start, qos: int) -> None:
+    """Both members and the sender have messages under way each time. With QoS 2 each message goes to one member, once."""
+    inbox: Inbox = queue.Queue()
+    members = [start(name, inbox) for name in ("one", "other")]
+    for member in members:
+        member.subscribe((SHARED, qos))
+    sender = start("sender")
+    found: list[bytes] = []
+    for part in range(4):
+        publish(sender, part, qos)
+        mortal.again(in_order=part == 2)
+        for client in (*members, sender):
+            client.come_back()
+            assert client.present
+        expected = {body for number in range(part + 1) for body in bodies(number)}
+        while not expected <= set(found):
+            found.append(bytes(inbox.get(timeout=LIMIT_S).payload))
+        assert set(found) == expected
+    assert qos == 1 or len(found) == len(set(found))

@@ -13,6 +13,8 @@ from typing import Final
 
 ATTEMPT, CONFIRM, RECEIVE, RECEIVE_MARKED = "a", "c", "r", "m"  # a line for each: its letter, a space, the message
 
+WAYS: Final = ("amqp", "tx", "mqtt", "session", "stomp", "exact")  # of publishing, as the names of messages have them
+
 BACKLOG_LIMIT: Final = 5_000  # messages; a thousand rounds must not fill the broker
 PACE_S: Final = 0.01  # between publishes beyond it
 
@@ -25,6 +27,7 @@ class Verdict:
     confirmed: int
     received: int
     again: int  # deliveries beyond the first, which said so
+    ways: dict[str, int] = field(default_factory=dict)  # how many were confirmed, by the way that they were published
     lost: list[str] = field(default_factory=list)
     unexpected: list[str] = field(default_factory=list)
     unmarked: list[str] = field(default_factory=list)
@@ -38,6 +41,7 @@ class Verdict:
             f"{self.attempted} attempted, {self.confirmed} confirmed, {self.received} received, {self.again} more than once; "
             f"lost {len(self.lost)}, unexpected {len(self.unexpected)}, twice without the mark {len(self.unmarked)}"
         )
+        text += f"\n  confirmed by way: {', '.join(f'{way} {count}' for way, count in self.ways.items())}"
         for name in ("lost", "unexpected", "unmarked"):
             found = getattr(self, name)
             if found:
@@ -101,6 +105,7 @@ class Ledger:
                 confirmed=len(self._confirmed),
                 received=len(self._received),
                 again=sum(self._received.values()) - len(self._received) - len(self._unmarked),
+                ways={way: sum(f"-{way}-" in name for name in self._confirmed) for way in WAYS},
                 lost=sorted(self._confirmed - self._received.keys()),
                 unexpected=sorted(self._received.keys() - self._attempted),
                 unmarked=list(self._unmarked),

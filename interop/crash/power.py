@@ -36,14 +36,15 @@ def unavailable() -> str:
 class LoopDisk:
     """A file system in `folder` that can lose its power; mounted while it is entered, at `path`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, size_bytes: int = SIZE_BYTES) -> None:
         self.path = folder / "disk"
+        self._size_bytes = size_bytes
         self._image = folder / "disk.img"
 
     def __enter__(self) -> Self:
         self.path.mkdir()
         with self._image.open("wb") as image:
-            image.truncate(SIZE_BYTES)
+            image.truncate(self._size_bytes)
         _run("mkfs.ext4", "-q", str(self._image))
         self.mount()
         return self

@@ -1,5 +1,6 @@
 """Publishers that keep a few messages under way until their connection breaks: pika, paho-mqtt and stomp.py."""
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -21,6 +22,8 @@ POLL_S: Final = 0.05
 QUEUES: Final = ("crash-amqp", "crash-mqtt", "crash-stomp")
 MQTT_TOPIC: Final = "crash/mqtt"
 SESSION_TOPIC: Final = "crash/session"
+
+logging.getLogger("stomp.py").setLevel(logging.CRITICAL)  # it tells of each connection that breaks, as all do here
 
 Publish = Callable[[Endpoint, Ledger, str, threading.Event], None]
 
@@ -125,14 +128,17 @@ class _Receipts(stomp.ConnectionListener):  # type: ignore[misc]
         self._room = room
 
     def on_receipt(self, frame: Any) -> None:
-        self._ledger.confirm(frame.headers["receipt-id"])
-        self._room.release()
+        name = frame.headers["receipt-id"]
+        if "-stomp-" in name:  # else it is that of DISCONNECT, which the library has made
+            self._ledger.confirm(name)
+            self._room.release()
 
 
 def over_stomp(endpoint: Endpoint, ledger: Ledger, prefix: str, stop: threading.Event) -> None:
     """Publish through stomp.py with a receipt for each message, many under way."""
     room = threading.Semaphore(UNDER_WAY)
-    connection = stomp.Connection12([(endpoint.host, endpoint.ports["stomp"])], reconnect_attempts_max=1)
+    listeners = [(endpoint.host, endpoint.ports["stomp"])]
+    connection = stomp.Connection12(listeners, vhost="/", reconnect_attempts_max=1)  # it asks for the host's name else
     connection.set_listener("receipts", _Receipts(ledger, room))
     with suppress(stomp.exception.StompException, OSError):
         connection.connect(endpoint.user, endpoint.password, wait=True)

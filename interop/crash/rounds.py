@@ -14,8 +14,10 @@ from interop.crash.ledger import Verdict
 from interop.crash.power import LoopDisk
 from interop.crash.publishers import PUBLISHERS, declare
 from interop.crash.record import Record
+from interop.crash.recovering import Interruptions
 from interop.crash.sessions import Sessions
 
+WINDOW: Final = "64 KiB"  # as little as there may be, so that most of what waits is on disk only
 SHORTEST_S: Final = 0.05  # of load before the broker is killed
 LONGEST_S: Final = 2.0
 JOIN_S: Final = 20.0  # for clients to notice that their broker is gone
@@ -72,12 +74,18 @@ class PowerLoss:
 class Harness:
     """A broker with a store, its clients, and the record of what they saw."""
 
-    def __init__(self, record: Record, end: End, more: str = "", shortest_s: float = SHORTEST_S) -> None:
+    def __init__(
+        self, record: Record, end: End, more: str = "", shortest_s: float = SHORTEST_S, interruptions: int = 0
+    ) -> None:
+        """With `interruptions` so many recoveries at most are killed in a row before the one that may end."""
         self._record = record
         self._end = end
         self._shortest_s = shortest_s
-        self._settings = f'[store]\ndirectory = "{end.directory(record.folder)}"\n{more}'
+        store = f'[store]\ndirectory = "{end.directory(record.folder)}"\nwindow_bytes = "{WINDOW}"\n'
+        self._settings = store + more
         self._ports = lasting_ports()
+        self._most_interruptions = interruptions
+        self.interruptions = Interruptions(record.folder, self._settings, self._ports)
         self._broker = self._start()
         self._sessions = Sessions(self._broker.endpoint, record.ledger, f"{record.seed}-{record.starts}")
 
@@ -133,6 +141,8 @@ class Harness:
             client.join(JOIN_S)
             assert not client.is_alive(), f"{client.name} did not notice the end of its broker"
         assert "Traceback" not in self._broker.log, self._broker.log
+        for _ in range(chance.randint(min(1, self._most_interruptions), self._most_interruptions)):
+            self.interruptions.interrupt(chance)
         self._broker = self._start()
         self._sessions.come_back()
 
