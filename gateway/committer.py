@@ -19,6 +19,7 @@ from core.store.journal import Journal
 from gateway.reactor import Acceptor, Reactor
 from gateway.wiring import TurnEnd
 
+IDLE_S: Final = 0.05  # without a batch, after which the store gives some space back
 RETRY_S: Final = 1.0  # between attempts to write to a full disk
 
 log = structlog.get_logger("dragoman.store")
@@ -67,6 +68,7 @@ class Committer(TurnEnd):
         self._results: queue.SimpleQueue[Batch | StoreError] = queue.SimpleQueue()
         self._ending = threading.Event()
         self._busy = False
+        self._untidy = False  # whether the store may have space to give back; the other thread's
         self._bell = Bell(self)
         self._thread = threading.Thread(target=self._write, name="store", daemon=True)
 
@@ -81,6 +83,11 @@ class Committer(TurnEnd):
     def turn_ended(self) -> None:
         journal = self._journal
         journal.end_turn()
+        windows = self._reactor.broker.surroundings.windows
+        windows.turn_ended()
+        if windows.damage:
+            for sentence in windows.told():
+                log.error("damage in the store", what=sentence)
         while self.wants_another():
             batch = journal.seal()
             if batch is not None:
@@ -103,6 +110,8 @@ class Committer(TurnEnd):
         if isinstance(result, Batch):
             self._busy = False
             self._journal.committed = result.number
+            broker.counters.commits += 1
+            broker.counters.committed_messages += sum([len(run.records) for run in result.runs])
             self._reactor.release_output()
             if broker.low_on_disk:
                 broker.low_on_disk = False
@@ -140,11 +149,26 @@ class Committer(TurnEnd):
     # In the thread that writes
 
     def _write(self) -> None:
-        while (batch := self._orders.get()) is not None:
+        while (batch := self._next_order()) is not None:
             result = self._commit(batch)
+            self._untidy = True
             self._tell(result)
             if isinstance(result, StoreError):
                 return
+
+    def _next_order(self) -> Batch | None:
+        """Wait for a batch, or for the end; have the store give space back meanwhile, if a batch came before."""
+        while self._untidy:
+            try:
+                return self._orders.get(timeout=IDLE_S)
+            except queue.Empty:
+                pass
+            try:
+                self._untidy = self._store.tidy()
+            except StoreError as failure:
+                self._tell(failure)
+                return None
+        return self._orders.get()
 
     def _commit(self, batch: Batch) -> Batch | StoreError:
         told = False

@@ -15,10 +15,12 @@ from core.model.errors import InvalidSelector
 from core.model.names import DEFAULT_VHOST
 from core.queueing.offline import ENTRIES_LIMIT, LIMIT_BYTES
 from core.queueing.usage import MEMORY_LIMIT_BYTES
+from core.queueing.windows import WINDOW_BYTES
 from core.routing.selector import parse_selector
 from gateway.certificates import COMMON_NAME
 from gateway.config_checks import contradictions
 from gateway.config_errors import ConfigError, Problem, problems_of
+from gateway.headroom import FREE_BYTES
 from gateway.origins import parse_origin
 from gateway.patterns import compile_pattern
 from gateway.scram_secret import parse_secret
@@ -36,6 +38,7 @@ from protocols.mqtt.status import SYS_INTERVAL_S
 GUEST: Final = "guest"
 CONNECTIONS_LIMIT: Final = 50_000  # unless configured
 MEMORY_LEAST_BYTES: Final = 1 << 20
+WINDOW_LEAST_BYTES: Final = 64 << 10
 BUSY_POLL_MOST_US: Final = 5_000  # a reactor that hears nothing for so long sleeps in any case
 SESSION_EXPIRY_MOST_S: Final = 0xFFFF_FFFE  # what a client of MQTT 5.0 can be told; one more means never
 KEEP_ALIVE_MOST_S: Final = 65_535
@@ -177,6 +180,8 @@ class Store(Table):
     """`[store]`: where durable messages and definitions are kept. Without a directory they end with the process."""
 
     directory: FilePath | None = None
+    window_bytes: Annotated[Size, Field(ge=WINDOW_LEAST_BYTES)] = WINDOW_BYTES
+    free_bytes: Annotated[Size, Field(ge=0)] = FREE_BYTES
 
 
 class ConfiguredPermission(Table):

@@ -8,6 +8,7 @@ import structlog
 from core.broker import Broker
 from core.model.properties import NATIVE_AMQP, NATIVE_MQTT5, NATIVE_STOMP
 from core.recovery import Recovered, recover
+from core.store.formats import FORMAT
 from core.store.interface import Store
 from core.store.natives import Restore
 from core.store.sqlite import SqliteStore
@@ -34,7 +35,10 @@ def open_store(config: Config, broker: Broker) -> Store | None:
     directory = config.store.directory
     if directory is None:
         return None
+    broker.surroundings.windows.window_bytes = config.store.window_bytes
     store = SqliteStore(directory)
+    if store.found_format != FORMAT:
+        log.info("store migrated", directory=str(directory), found=store.found_format, now=FORMAT)
     _report(recover(broker, store, restore_session), str(directory))
     return store
 

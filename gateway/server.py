@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import structlog
@@ -27,6 +28,7 @@ from gateway.connection_log import ConnectionLog
 from gateway.door import Door, Listening
 from gateway.durability import NATIVES, open_store, start_committer
 from gateway.hashers import Hashers
+from gateway.headroom import Headroom, free_bytes_of
 from gateway.listeners import open_doors
 from gateway.loop import Loop
 from gateway.memory import resident_bytes
@@ -82,6 +84,8 @@ async def serve(
         # Signals first: whoever sees that something listens may rely on a signal to end it in order.
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             doors = open_doors(config, reactor, connections_limit(config))
+            if config.store.directory is not None and config.store.free_bytes:
+                Headroom(broker, config.store.free_bytes, partial(free_bytes_of, config.store.directory)).start()
             if config.mqtt.sys_interval_s:
                 Status(broker, config.mqtt.sys_interval_s, resident_bytes).start()
             _quiet_the_collector()

@@ -4,7 +4,7 @@ Exit codes are those of the other commands (gateway/cli.py). A store is named by
 `[store]` names it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -16,6 +16,7 @@ from gateway.version import NAME
 if TYPE_CHECKING:
     from core.store.inspection import Inspection, QueueStats, Verified
     from core.store.record import Codec
+    from core.store.salvage import Salvaged
 
 FAILED: Final = 1
 MISTAKEN: Final = 2
@@ -54,30 +55,66 @@ def verify(directory: DirectoryArgument = None, config: ConfigOption = None) -> 
 
 @store_app.command(short_help="Print what each queue has.")
 def stats(directory: DirectoryArgument = None, config: ConfigOption = None) -> None:
-    """Print what each durable queue has in a store, also in that of a running broker."""
+    """Print what each durable queue has in a store, also in that of a running broker, and how old its oldest message is."""
+    import time
+
     from gateway.waiting import Waiting
 
     path = _directory(directory, config)
     with _said(), _opened(path, alone=False) as inspection:
         with Waiting(f"reading {inspection.path}") as waiting:
             queues = inspection.queues(waiting.step)
-        _show_queues(queues)
+        _show_queues(queues, time.time())
 
 
 @store_app.command()
 def migrate(
     directory: DirectoryArgument = None,
     config: ConfigOption = None,
-    check: Annotated[bool, typer.Option("--check", help="Only say what would be done.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Try it, and change nothing.")] = False,
 ) -> None:
-    """Bring a store to this version's format. There has been one format so far, so nothing is ever to be done."""
+    """Bring a store that is not in use to this version's format, as a start of the broker does. There is no way back."""
+    from core.store.formats import FORMAT
+    from core.store.migrating import migrate as bring_up
+    from gateway.waiting import Waiting
+
     path = _directory(directory, config)
-    with _said(), _opened(path, alone=False) as inspection:
+    with _said():
+        with Waiting(f"migrating {path}") as waiting:
+            done = bring_up(path, waiting.step, check=check)
+        if done.found_format == FORMAT:
+            typer.echo(f"{path}: format {FORMAT}, which is this version's; there is nothing to migrate")
+            return
+        what = "can be migrated" if check else "migrated"
         typer.echo(
-            f"{inspection.path}: format {inspection.format}, which is this version's; there is nothing to migrate"
+            f"{path}: {what} from format {done.found_format} to {FORMAT}, {_count(done.definitions, 'definition')}"
+            f"{'; nothing was changed' if check else ''}"
         )
-        if not check:
-            typer.echo("nothing was changed")
+        if done.damaged:
+            typer.echo(f"{_count(done.damaged, 'definition')} damaged, and left so")
+
+
+@store_app.command(short_help="Make a new store of what is readable in a damaged one.")
+def salvage(
+    into: Annotated[Path, typer.Option("--into", metavar="DIR", help="An empty directory, for the new store.")],
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="DIR", help="The data directory of the damaged store, or a backup.")
+    ] = None,
+    config: ConfigOption = None,
+) -> None:
+    """Take what is readable out of a store whose structure is damaged, and say what each queue has lost.
+
+    The damaged one is left as it is.
+    """
+    from core.store.salvage import salvage as take_out
+    from gateway.waiting import Waiting
+
+    path = _directory(directory, config)
+    with _said():
+        with Waiting(f"reading {path}") as waiting:
+            found = take_out(path, into, waiting.step)
+        _show_salvaged(found)
+        typer.echo(f"{into}: {_count(found.definitions, 'definition')}; the broker may be started on it")
 
 
 def backup(
@@ -200,21 +237,27 @@ def _show_damage(found: "Verified") -> None:
         typer.echo(f"damaged: {len(found.damage) - DAMAGE_LINES:,} more")
 
 
-def _show_queues(queues: "list[QueueStats]") -> None:
+def _show_queues(queues: "list[QueueStats]", now: float) -> None:
     from gateway.escaping import escaped
 
-    heads = ("vhost", "queue", "messages", "bytes", "first")
+    heads = ("vhost", "queue", "messages", "bytes", "first", "oldest")
     rows = [
         (
             escaped(queue.vhost),
-            escaped(queue.name) or f"number {queue.number}, not defined",
+            _title(queue.what, queue.name, queue.number),
             f"{queue.messages:,}",
             f"{queue.bytes:,}",
             f"{queue.oldest:,}" if queue.messages else "",
+            _age(now - queue.oldest_at) if queue.oldest_at else "",
         )
         for queue in queues
     ]
-    total = ("", "all", f"{sum(q.messages for q in queues):,}", f"{sum(q.bytes for q in queues):,}", "")
+    _show_table(
+        heads, rows, ("", "all", f"{sum(q.messages for q in queues):,}", f"{sum(q.bytes for q in queues):,}", "", "")
+    )
+
+
+def _show_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], total: tuple[str, ...]) -> None:
     widths = [max(len(row[column]) for row in (heads, *rows, total)) for column in range(len(heads))]
     for row in (heads, *rows, total):
         cells = [
@@ -222,6 +265,59 @@ def _show_queues(queues: "list[QueueStats]") -> None:
             for at, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         typer.echo("  ".join(cells).rstrip())
+
+
+def _show_salvaged(found: "Salvaged") -> None:
+    from gateway.escaping import escaped
+
+    queues = found.queues()
+    heads = ("vhost", "queue", "messages", "lost")
+    rows = [
+        (
+            escaped(queue.owner.vhost) if queue.owner else "",
+            _title(queue.owner.what, queue.owner.name, queue.number) if queue.owner else _title("", "", queue.number),
+            f"{queue.messages:,}",
+            _lost(queue.lost),
+        )
+        for queue in queues
+    ]
+    _show_table(heads, rows, ("", "all", f"{sum(q.messages for q in queues):,}", _lost(found.lost)))
+    for count, what in (
+        (found.broken_pages, "page"),
+        (found.broken_cells, "record"),
+        (found.broken_definitions, "definition"),
+    ):
+        if count:
+            typer.echo(f"{_count(count, what)} could not be read")
+    if found.named_anew:
+        typer.echo(
+            f"{_count(found.named_anew, 'queue')} without a definition: salvaged-…, of no arguments, in vhost '/'"
+        )
+    if found.broken_messages:
+        typer.echo(f"{_count(found.broken_messages, 'message')} with a wrong checksum, in quarantine")
+
+
+def _lost(count: int | None) -> str:
+    return "unknown" if count is None else f"{count:,}"
+
+
+def _title(what: str, name: str, number: int) -> str:
+    from gateway.escaping import escaped
+
+    if not name:
+        return f"number {number}, not defined"
+    return escaped(name) if what == "queue" else f"{what} {escaped(name)}"
+
+
+def _age(seconds: float) -> str:
+    """Say how long ago something was, in its two largest units."""
+    left = max(0, int(seconds))
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
 
 
 def _count(number: int, thing: str) -> str:

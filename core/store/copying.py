@@ -9,6 +9,7 @@ from typing import Final
 import apsw
 
 from core.store.errors import StoreError, StoreFull, StoreRefused
+from core.store.formats import OLDEST
 from core.store.inspection import Inspection, open_to_read
 from core.store.sqlite import FILE, LOCK, lock_directory, sync_path
 
@@ -20,7 +21,7 @@ Progress = Callable[[int, int], None]  # how many pages of how many
 
 def back_up(directory: Path, target: Path, progress: Progress) -> int:
     """Copy a store to a new file that is on stable storage when this returns; return its size in bytes."""
-    inspection = Inspection(directory)
+    inspection = Inspection(directory, OLDEST)  # a backup is what one makes before a migration
     try:
         with _new_file(target):
             _copy(inspection.db, target, progress, clean=None)
@@ -40,7 +41,7 @@ def restore(source: Path, directory: Path, progress: Progress) -> int:
         there = sorted(path.name for path in directory.iterdir() if path.name not in (LOCK, PART))
         if there:
             raise StoreRefused(f"{directory} is not empty: it has {there[0]}; restore into an empty directory")
-    backup = open_to_read(source)
+    backup = open_to_read(source, OLDEST)
     try:
         _check_structure(backup, source)
         lock = lock_directory(directory)
@@ -64,7 +65,9 @@ def _check_structure(backup: apsw.Connection, source: Path) -> None:
     except apsw.Error as error:
         found = str(error)
     if found != "ok":
-        raise StoreRefused(f"{source} is damaged and cannot be restored: {found}")
+        raise StoreRefused(
+            f"{source} is damaged and cannot be restored: {found}; `dragoman store salvage` takes out what is readable"
+        )
 
 
 class _new_file:  # noqa: N801 - reads as what it is in a `with`

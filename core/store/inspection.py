@@ -13,9 +13,11 @@ import apsw
 from core.store import kinds
 from core.store.batch import POSITION_LIMIT, QUEUE_SHIFT, rows_of
 from core.store.errors import Damaged, StoreError, StoreRefused
-from core.store.record import Codec
-from core.store.sealing import unseal
-from core.store.sqlite import FILE, FORMAT, check_format, octets
+from core.store.formats import FORMAT
+from core.store.naming import owner_of
+from core.store.record import Codec, stored_at_of
+from core.store.sealing import place_of, unseal, unseal_row
+from core.store.sqlite import FILE, check_format, kind_of, octets
 from core.store.stating import lines_of
 from core.store.values import load
 
@@ -30,18 +32,20 @@ _STATED: Final = frozenset((kinds.EXCHANGE, kinds.QUEUE, kinds.BINDING))
 class QueueStats:
     """What one queue has in the store. `vhost` is empty for a queue that no definition names."""
 
-    def __init__(self, number: int, vhost: str, name: str) -> None:
+    def __init__(self, number: int, vhost: str, name: str, what: str = "queue") -> None:
         self.number = number
+        self.what = what  # a queue, or the session or group of MQTT that it is of
         self.vhost = vhost
         self.name = name
         self.messages = 0
         self.bytes = 0  # of records, which are a little larger than their messages
         self.oldest = 0  # sequence of the first message: how many came before it
+        self.oldest_at = 0  # when that was stored, in seconds since the epoch; 0 where that is not known
 
     @property
     def label(self) -> str:
         """The queue as people know it."""
-        return f"queue '{self.name}' in vhost '{self.vhost}'" if self.vhost else f"queue number {self.number}"
+        return f"{self.what} '{self.name}' in vhost '{self.vhost}'" if self.vhost else f"queue number {self.number}"
 
 
 class Verified:
@@ -55,22 +59,17 @@ class Verified:
 
 
 class Inspection:
-    """A store as it is at one moment. StoreRefused when there is none that this version can read."""
+    """A store as it is at one moment. StoreRefused when there is none of a format from the `oldest` to this version's."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, oldest: int = FORMAT) -> None:
         self.path = directory / FILE
         if not self.path.is_file():
             raise StoreRefused(f"there is no store in {directory}: {self.path} does not exist")
-        self.db = open_to_read(self.path)
+        self.db = open_to_read(self.path, oldest)
 
     def close(self) -> None:
         """Release the file."""
         self.db.close()
-
-    @property
-    def format(self) -> int:
-        """The format of the tables; others than this version's are refused."""
-        return FORMAT
 
     def queues(self, progress: Progress) -> list[QueueStats]:
         """Return what each queue has, by vhost and name; StoreError when the file is damaged."""
@@ -97,12 +96,21 @@ class Inspection:
             count, size, first, last = row
             if not count or last <= after:  # the second is damage, which `verify` tells of
                 return done
-            stats.oldest = stats.oldest or first % POSITION_LIMIT
+            if not stats.oldest:
+                stats.oldest = first % POSITION_LIMIT
+                stats.oldest_at = self._stored_at(first)
             stats.messages += count
             stats.bytes += size
             after = last
             done += count
             progress(done, total)
+
+    def _stored_at(self, row: int) -> int:
+        found = self.db.execute("select cast(record as blob) from entry where row = ?", (row,)).get
+        try:
+            return stored_at_of(unseal_row(octets(found), row))
+        except Damaged:
+            return 0
 
     def verify(self, codec: Codec, progress: Progress) -> Verified:
         """Read everything: the structure of the file, the checksum and the parts of each record."""
@@ -132,10 +140,13 @@ class Inspection:
 
     def _verify_definitions(self, codec: Codec, found: Verified) -> dict[int, QueueStats]:
         try:
-            for kind, key, record in self.db.execute("select kind, cast(key as blob), record from definition"):
+            for kind, key, record in self.db.execute(
+                "select kind, cast(key as blob), cast(record as blob) from definition"
+            ):
                 found.definitions += 1
+                kind = kind_of(kind)
                 try:
-                    _verify_definition(kind, octets(record), codec)
+                    _verify_definition(kind, key.decode(errors="replace"), octets(record), codec)
                 except Damaged as damage:
                     name = kinds.NAMES.get(kind, f"definition of kind {kind}")
                     parts = [repr(part) for part in kinds.parts_of(key.decode(errors="replace"))]
@@ -149,14 +160,14 @@ class Inspection:
         last = first
         try:
             for row, record in self.db.execute(
-                "select row, record from entry where row >= ? and row < ? order by row", (first, end)
+                "select row, cast(record as blob) from entry where row >= ? and row < ? order by row", (first, end)
             ):
                 if row <= last:
                     found.damage.append(f"{stats.label}: message {row % POSITION_LIMIT} is out of order")
                 last = row
                 found.messages += 1
                 try:
-                    codec.decode(octets(record))
+                    codec.decode(unseal_row(octets(record), row))
                 except Damaged as damage:
                     found.damage.append(f"{stats.label}: message {row % POSITION_LIMIT}: {damage}")
                 if found.messages % ROWS_AT_ONCE == 0:
@@ -169,19 +180,20 @@ class Inspection:
         found: dict[int, QueueStats] = {}
         try:
             rows: list[Any] = self.db.execute(
-                "select cast(key as blob), record from definition where kind = ?", (kinds.QUEUE,)
+                "select kind, cast(key as blob), cast(record as blob) from definition where kind in (?, ?, ?)",
+                (kinds.QUEUE, kinds.SESSION, kinds.GROUP),
             ).fetchall()
         except apsw.Error as error:
             damage.append(f"the definitions of queues cannot be read: {error}")
             return found
-        for key, record in rows:
+        for kind, raw_key, record in rows:
+            key = raw_key.decode(errors="replace")
             try:
-                stated = load(unseal(octets(record)))
+                owner = owner_of(kind, key, unseal(octets(record), place_of(kind, key)))
             except Damaged:
                 continue
-            if isinstance(stated, list) and stated and isinstance(stated[0], int):
-                vhost, name = [*kinds.parts_of(key.decode(errors="replace")), ""][:2]
-                found[stated[0]] = QueueStats(stated[0], vhost, name)
+            if owner is not None:
+                found[owner.number] = QueueStats(owner.number, owner.vhost, owner.name, owner.what)
         return found
 
     def _numbers(self) -> list[int]:
@@ -196,23 +208,26 @@ class Inspection:
         return int(self.db.execute("select count(*) from entry").get)
 
 
-def open_to_read(path: Path) -> apsw.Connection:
+def open_to_read(path: Path, oldest: int = FORMAT) -> apsw.Connection:
     """Open the file of a store, or a backup of one, and stay at this moment; StoreRefused when it is neither."""
     try:
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
         db.execute("begin")
-        check_format(db, path)
+        check_format(db, path, oldest)
+    except (apsw.CorruptError, apsw.NotADBError) as damage:
+        raise StoreRefused(
+            f"cannot open {path}: {damage}; if it is a store, `dragoman store salvage` takes out what is readable"
+        ) from damage
     except apsw.Error as error:
         raise StoreRefused(f"cannot open {path}: {error}") from error
     return db
 
 
-def _verify_definition(kind: int, record: bytes, codec: Codec) -> None:
+def _verify_definition(kind: int, key: str, record: bytes, codec: Codec) -> None:
+    content = unseal(record, place_of(kind, key))
     if kind == kinds.RETAINED:
-        codec.decode(record)
-        return
-    content = unseal(record)
+        codec.decode(content)
     if kind in _STATED and not isinstance(load(content), list):
         raise Damaged("not what a definition is")
     if kind in {kinds.SEEN, kinds.IN_FLIGHT}:
-        lines_of(record)
+        lines_of(content)

@@ -6,10 +6,13 @@ from contextlib import contextmanager, suppress
 
 import structlog.testing
 
+from core.model.message import AT_LEAST_ONCE, plain_message
 from core.store.batch import Batch
 from core.store.errors import StoreError, StoreFull
 from core.store.memory import MemoryStore
+from core.store.sealing import place_of, seal
 from gateway.committer import Committer
+from tests.core.parts import a_client
 from tests.gateway.rig import Client, Rig, rig
 
 
@@ -22,6 +25,13 @@ class Gate(MemoryStore):
         self.entered = threading.Semaphore(0)
         self.error: StoreError | None = None
         self.batches: list[Batch] = []
+        self.tidied = threading.Semaphore(0)
+        self.left = 3  # times that there is something to put in order
+
+    def tidy(self) -> bool:
+        self.left -= 1
+        self.tidied.release()
+        return self.left > 0
 
     def commit(self, batch: Batch) -> None:
         self.entered.release()
@@ -41,7 +51,7 @@ class World:
         self.failures = 0
         self.closed = False
         self.journal = r.broker.surroundings.journal
-        self.journal.begin(1)
+        self.journal.begin(set())
         self.committer = Committer(self.store, self.journal, r.reactor, self.failed, retry_s=0.01)
         self.committer.start()
 
@@ -90,7 +100,7 @@ def test_what_is_promised_is_not_said_before_the_commit() -> None:
         assert client.nothing_comes()
         w.store.open.set()
         assert client.read(4) == b"!one"
-        assert list(w.store.definitions()) == [(1, "!one", b"!one")]
+        assert list(w.store.definitions()) == [(1, "!one", seal(b"!one", place_of(1, "!one")))]
 
 
 def test_whatever_is_said_behind_a_promise_waits_with_it_and_keeps_its_order() -> None:
@@ -121,6 +131,27 @@ def test_what_comes_during_a_commit_is_one_next_batch() -> None:
         w.store.open.set()
         assert (one.read(4), two.read(4), three.read(6)) == (b"!one", b"!two", b"!three")
         assert [len(batch.definitions) for batch in w.store.batches] == [1, 2]
+        assert (w.rig.broker.counters.commits, w.rig.broker.counters.committed_messages) == (2, 0)
+
+
+def test_messages_that_commits_put_into_queues_are_counted() -> None:
+    with world() as w:
+        w.store.open.set()
+        client = w.connect()
+        core_client = a_client(w.rig.broker)
+        core_client.declare_queue("a", durable=True)
+        core_client.declare_queue("b", durable=True)
+
+        def publish(data: bytes) -> None:
+            for queue in ("a", "b", "b"):
+                target = core_client.target("", queue)
+                core_client.publish(target.exchange, plain_message(target.address, data, AT_LEAST_ONCE), None, 0)
+            client.machine.write(data)
+
+        client.machine.on_receive = publish
+        client.send(b"x")
+        assert client.read(1) == b"x"
+        assert w.rig.broker.counters.committed_messages == 3
 
 
 def test_a_connection_that_closes_says_its_last_words_after_the_commit() -> None:
@@ -162,6 +193,14 @@ def test_held_output_counts_as_unsent() -> None:
         assert client.machine.output_bytes == 0
 
 
+def test_damage_that_is_met_later_than_the_start_is_in_the_log() -> None:
+    with world() as w, structlog.testing.capture_logs() as logs:
+        w.rig.broker.surroundings.windows.report("entry 7 of queue 'q': the checksum does not match")
+        w.rig.settle()
+        found = [(line["log_level"], line["what"]) for line in logs if line["event"] == "damage in the store"]
+        assert found == [("error", "entry 7 of queue 'q': the checksum does not match")]
+
+
 def test_after_a_failure_nothing_is_said_and_the_broker_is_told_once() -> None:
     with world() as w, structlog.testing.capture_logs() as logs:
         client = w.connect()
@@ -195,10 +234,20 @@ def test_a_full_disk_stops_publishers_until_there_is_room() -> None:
         assert w.rig.broker.alarm == ""
 
 
+def test_a_store_with_nothing_to_commit_is_put_in_order_until_it_is() -> None:
+    with world() as w:
+        w.begin_commit(w.connect(), b"!one")
+        w.store.open.set()
+        for _ in range(3):
+            assert w.store.tidied.acquire(timeout=10)
+        w.close()
+        assert w.store.left == 0
+
+
 def test_what_is_left_is_written_at_the_end() -> None:
     with world() as w:
         w.store.open.set()
         w.journal.define(1, "late", b"x")
         w.close()
-        assert list(w.store.definitions()) == [(1, "late", b"x")]
+        assert list(w.store.definitions()) == [(1, "late", seal(b"x", place_of(1, "late")))]
         assert w.store.stopped_cleanly()

@@ -1,19 +1,24 @@
 """`dragoman store`, `backup` and `restore`: what they print, their exit codes, and what they leave alone."""
 
 import io
+import os
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from core.model.message import AT_LEAST_ONCE, plain_message
 from core.recovery import recover
-from core.store.sqlite import FILE, SqliteStore
+from core.store.sqlite import FILE, SqliteStore, lock_directory
 from gateway import cli
+from gateway.store_commands import _age
 from gateway.waiting import Waiting
-from tests.core.parts import a_broker
-from tests.core.store.filling import bodies_of, filled
+from tests.core.parts import a_broker, a_client
+from tests.core.store.filling import bodies_of, commit, filled, loaded
+from tests.core.store.older import make_format_1
 
 COUNTS = {"orders": 7, "audit": 0}
 
@@ -112,7 +117,10 @@ def test_a_file_whose_structure_is_damaged_is_told_without_a_traceback(stopped: 
 def test_what_was_set_aside_before_is_counted(stopped: Path) -> None:
     damage(stopped / FILE, b"orders 4 ")
     store = SqliteStore(stopped)
-    recover(a_broker(), store)
+    broker = a_broker()
+    recover(broker, store)
+    loaded(broker)
+    commit(broker, store)
     store.close()
     result = invoke("store", "verify", stopped)
     assert result.exit_code == 0
@@ -135,7 +143,7 @@ def test_the_queues_of_a_store_in_use_are_counted(tmp_path: Path) -> None:
     result = invoke("store", "stats", tmp_path)
     assert result.exit_code == 0
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert lines[0] == ["vhost", "queue", "messages", "bytes", "first"]
+    assert lines[0] == ["vhost", "queue", "messages", "bytes", "first", "oldest"]
     assert lines[1] == ["/", "audit", "0", "0"]
     assert lines[2][:3] == ["/", "orders", "5"]
     assert lines[2][4] == "3"
@@ -144,20 +152,94 @@ def test_the_queues_of_a_store_in_use_are_counted(tmp_path: Path) -> None:
     store.close()
 
 
-def test_there_is_one_format_and_nothing_to_migrate(stopped: Path) -> None:
+def test_stats_say_how_old_the_oldest_message_of_a_queue_is(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path)
+    broker = a_broker()
+    broker.clock.wall = time.time() - 3_725
+    recover(broker, store)
+    client = a_client(broker)
+    client.declare_queue("late", durable=True)
+    target = client.target("", "late")
+    for _ in range(2):
+        client.publish(target.exchange, plain_message(target.address, b"", AT_LEAST_ONCE), None, 0)
+        commit(broker, store)
+        broker.clock.wall += 3_600
+    lines = invoke("store", "stats", tmp_path).stdout.splitlines()
+    assert lines[0].split()[-1] == "oldest"
+    assert lines[1].endswith("  1 h 2 min")
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-5, "0 s"), (59.9, "59 s"), (3_600, "1 h 0 min"), (90_061, "1 d 1 h"), (61, "1 min 1 s")]
+)
+def test_an_age_is_said_in_its_two_largest_units(seconds: float, text: str) -> None:
+    assert _age(seconds) == text
+
+
+@pytest.mark.parametrize("options", [[], ["--check"]])
+def test_a_store_of_this_format_is_not_migrated(stopped: Path, options: list[str]) -> None:
     before = (stopped / FILE).read_bytes()
-    result = invoke("store", "migrate", "--check", stopped)
+    result = invoke("store", "migrate", *options, stopped)
     assert result.exit_code == 0
-    assert result.stdout == f"{stopped / FILE}: format 1, which is this version's; there is nothing to migrate\n"
+    assert result.stdout == f"{stopped}: format 2, which is this version's; there is nothing to migrate\n"
     assert (stopped / FILE).read_bytes() == before
 
 
+def test_an_older_format_is_migrated_once_it_was_tried(stopped: Path) -> None:
+    make_format_1(stopped)
+    before = (stopped / FILE).read_bytes()
+    for command in ("verify", "stats"):
+        result = invoke("store", command, stopped)
+        assert result.exit_code == 1
+        assert "has format 1; `dragoman store migrate` brings it to format 2" in result.stderr
+    result = invoke("store", "migrate", "--check", stopped)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"{stopped}: can be migrated from format 1 to 2, 2 definitions; nothing was changed\n"
+    assert (stopped / FILE).read_bytes() == before
+    result = invoke("store", "migrate", stopped)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"{stopped}: migrated from format 1 to 2, 2 definitions\n"
+    assert invoke("store", "verify", stopped).stdout.endswith("2 definitions and 5 messages read, no damage\n")
+
+
+def test_a_store_in_use_is_not_migrated(stopped: Path) -> None:
+    make_format_1(stopped)
+    lock = lock_directory(stopped)
+    result = invoke("store", "migrate", stopped)
+    os.close(lock)
+    assert result.exit_code == 1
+    assert f"{stopped} is in use by another broker" in result.stderr
+
+
+def test_damaged_definitions_are_counted_by_a_migration_and_left(stopped: Path) -> None:
+    make_format_1(stopped)
+    change(stopped / FILE, "update definition set record = x'00' where hex(key) like '%6F7264657273'")
+    lines = invoke("store", "migrate", stopped).stdout.splitlines()
+    assert lines[1] == "1 definition damaged, and left so"
+    assert "damaged: queue '/' 'orders': the checksum does not match" in invoke("store", "verify", stopped).stdout
+
+
+def test_a_backup_of_an_older_format_is_restored_as_it_is_and_migrated_by_the_start(
+    tmp_path: Path, stopped: Path
+) -> None:
+    make_format_1(stopped)
+    assert invoke("backup", tmp_path / "saved.db", "--store", stopped).exit_code == 0
+    assert invoke("restore", tmp_path / "saved.db", "--store", tmp_path / "again").exit_code == 0
+    again = SqliteStore(tmp_path / "again")
+    broker = a_broker()
+    assert not recover(broker, again).damage
+    assert len(bodies_of(broker)["orders"]) == 5
+    again.close()
+
+
 @pytest.mark.parametrize("command", ["verify", "stats", "migrate"])
-def test_a_newer_format_is_refused(stopped: Path, command: str) -> None:
-    change(stopped / FILE, "pragma user_version = 2")
+@pytest.mark.parametrize("number", [0, 3])
+def test_a_format_that_is_not_known_is_refused(stopped: Path, command: str, number: int) -> None:
+    change(stopped / FILE, f"pragma user_version = {number}")
     result = invoke("store", command, stopped)
     assert result.exit_code == 1
-    assert "has format 2, and this version knows format 1 only" in result.stderr
+    assert f"has format {number}, and this version knows formats 1 to 2; use the version that wrote it" in result.stderr
 
 
 # backup and restore
@@ -236,6 +318,51 @@ def test_a_backup_that_was_cut_is_not_restored(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "malformed" in result.stderr
     assert not (tmp_path / "again" / FILE).exists()
+
+
+# salvage
+
+
+def test_a_salvage_says_what_each_queue_has_lost(tmp_path: Path, stopped: Path) -> None:
+    damage(stopped / FILE, b"orders 4 ")
+    result = invoke("store", "salvage", stopped, "--into", tmp_path / "new")
+    assert (result.exit_code, result.stderr) == (0, "")
+    lines = result.stdout.splitlines()
+    assert [line.split() for line in lines[:4]] == [
+        ["vhost", "queue", "messages", "lost"],
+        ["/", "audit", "0", "0"],
+        ["/", "orders", "4", "1"],
+        ["all", "4", "1"],
+    ]
+    assert lines[4:] == [
+        "1 message with a wrong checksum, in quarantine",
+        f"{tmp_path / 'new'}: 2 definitions; the broker may be started on it",
+    ]
+    assert "no damage" in invoke("store", "verify", tmp_path / "new").stdout
+
+
+def test_a_backup_that_was_cut_can_be_salvaged(tmp_path: Path) -> None:
+    filled(tmp_path / "data", {"orders": 200}, size=500).close()
+    saved = tmp_path / "saved.db"
+    invoke("backup", saved, "--store", tmp_path / "data")
+    saved.write_bytes(saved.read_bytes()[: saved.stat().st_size // 2])
+    assert (
+        "if it is a store, `dragoman store salvage` takes out what is readable"
+        in invoke("restore", saved, "--store", tmp_path / "a").stderr
+    )
+    result = invoke("store", "salvage", saved, "--into", tmp_path / "new")
+    assert result.exit_code == 0
+    [_, orders, *_] = [line.split() for line in result.stdout.splitlines()]
+    assert orders[:2] == ["/", "orders"]
+    assert int(orders[2]) + int(orders[3]) == 200
+    assert "pages could not be read" in result.stdout
+
+
+def test_a_salvage_needs_a_place_of_its_own(stopped: Path) -> None:
+    assert invoke("store", "salvage", stopped).exit_code == 2
+    result = invoke("store", "salvage", stopped, "--into", stopped)
+    assert result.exit_code == 1
+    assert "is not empty" in result.stderr
 
 
 # Waiting
