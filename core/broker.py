@@ -50,7 +50,8 @@ class Broker:
         self.vhosts: dict[str, VirtualHost] = {}
         self.stopping = False
         self._low_on_memory = False
-        self.low_on_disk = False
+        self.low_on_disk = False  # a commit had no room
+        self.short_of_disk = False  # there is less room than there should be
         self.add_vhost(DEFAULT_VHOST)
 
     def add_vhost(self, name: str) -> VirtualHost:
@@ -83,6 +84,6 @@ class Broker:
             self._low_on_memory = True
         elif usage.held_bytes < usage.limit_bytes * ALARM_END:
             self._low_on_memory = False
-        if self.low_on_disk:
+        if self.low_on_disk or self.short_of_disk:
             return "low on disk"
         return "low on memory" if self._low_on_memory else ""

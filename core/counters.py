@@ -39,6 +39,8 @@ class Counters:
         self.connections_opened = 0
         self.connections_closed = 0
         self.internal_errors = 0  # bugs that cost a connection; each is in the log
+        self.commits = 0  # of the store, each with one sync
+        self.committed_messages = 0  # that those have put into queues; one in two queues counts twice
         self.traffic: dict[str, Traffic] = {}  # by protocol
         self.dropped: dict[str, int] = {}  # messages given up, by reason
         self.dead_lettered: dict[str, int] = {}  # messages that left a queue for its dead-letter exchange, by reason

@@ -7,16 +7,26 @@ without a store tells nobody.
 
 from core.model.message import Message
 from core.model.properties import Value
+from core.queueing.group import Group
 from core.queueing.queue import Queue
 from core.routing.binding import Binding
 from core.routing.delayed import Delayed, DelayedKeeper
 from core.routing.exchange import Exchange
 from core.routing.pattern import Pattern, Token
 from core.store.journal import Journal
-from core.store.kinds import BINDING, DELAYED, EXCHANGE, IN_FLIGHT, QUEUE, RETAINED, SESSION, SUBSCRIPTION, key_of
+from core.store.kinds import (
+    BINDING,
+    DELAYED,
+    EXCHANGE,
+    GROUP,
+    IN_FLIGHT,
+    QUEUE,
+    RETAINED,
+    SESSION,
+    SUBSCRIPTION,
+    key_of,
+)
 from core.store.record import Codec
-from core.store.sealing import seal
-from core.store.shelf import Shelf
 from core.store.stating import Line, Statement
 from core.store.values import dump
 from core.timers import Clock
@@ -38,19 +48,25 @@ class Keeping(DelayedKeeper):
         """Keep a new exchange, if it is durable."""
         if exchange.durable and self._journal.active:
             stated = [exchange.kind, exchange.auto_delete, exchange.internal, exchange.arguments]
-            self._journal.define(EXCHANGE, key_of(self._vhost, exchange.name), seal(dump(stated)))
+            self._journal.define(EXCHANGE, key_of(self._vhost, exchange.name), dump(stated))
 
     def removed_exchange(self, exchange: Exchange) -> None:
         """Forget an exchange."""
         if exchange.durable and self._journal.active:
             self._journal.define(EXCHANGE, key_of(self._vhost, exchange.name), None)
 
+    def check_room(self) -> None:
+        """Raise Limit when no other queue can be kept."""
+        if self._journal.active:
+            self._journal.check_room()
+
     def added_queue(self, queue: Queue) -> None:
         """Keep a new queue and what it takes, if it is durable."""
         if queue.durable and self._journal.active:
-            queue.shelf = Shelf(self._journal.new_queue_number())
-            stated = [queue.shelf.number, queue.auto_delete, queue.arguments]
-            self._journal.define(QUEUE, key_of(self._vhost, queue.name), seal(dump(stated)))
+            shelf = self._journal.new_shelf()
+            queue.keep_on(shelf)
+            stated = [shelf.number, queue.auto_delete, queue.arguments]
+            self._journal.define(QUEUE, key_of(self._vhost, queue.name), dump(stated))
 
     def removed_queue(self, queue: Queue) -> None:
         """Forget a queue and what it has."""
@@ -66,7 +82,7 @@ class Keeping(DelayedKeeper):
         key = self._binding_key(source, binding)
         if key:
             stated = [binding.arguments, _pattern_stated(binding.pattern)]
-            self._journal.define(BINDING, key, seal(dump(stated)))
+            self._journal.define(BINDING, key, dump(stated))
 
     def unbound(self, source: Exchange, binding: Binding) -> None:
         """Forget a binding."""
@@ -94,8 +110,13 @@ class Keeping(DelayedKeeper):
     def retained(self, message: Message) -> None:
         """Keep what is retained for a topic now, or with an empty body nothing."""
         if self._journal.active:
-            record = self._codec.encode(message, message.expires_at) if message.body else None
-            self._journal.define(RETAINED, key_of(self._vhost, message.address.key), record)
+            content = self._codec.encode(message, message.expires_at) if message.body else None
+            self._journal.define(RETAINED, key_of(self._vhost, message.address.key), content)
+
+    def retained_no_longer(self, topic: str) -> None:
+        """Forget what was retained for a topic, because its time is over."""
+        if self._journal.active:
+            self._journal.define(RETAINED, key_of(self._vhost, topic), None)
 
     # Messages that wait for their time
 
@@ -110,22 +131,32 @@ class Keeping(DelayedKeeper):
             delayed.ttl_s,
             self._codec.encode(delayed.message, 0.0),
         ]
-        self._journal.define(DELAYED, key_of(self._vhost, str(delayed.id)), seal(dump(stated)))
+        self._journal.define(DELAYED, key_of(self._vhost, str(delayed.id)), dump(stated))
         return True
 
     def delayed_no_longer(self, delayed: Delayed) -> None:
         self._journal.define(DELAYED, key_of(self._vhost, str(delayed.id)), None)
 
+    # Groups
+
+    def began_group(self, group: Group) -> None:
+        """Keep what waits in a group, because it has a member whose session outlives the process."""
+        if self._journal.active:
+            shelf = self._journal.new_shelf()
+            key = key_of(self._vhost, group.name, str(shelf.number))
+            self._journal.define(GROUP, key, dump([False]))
+            group.keep_on(shelf, key)
+
     # Sessions
 
     def session(self, client_id: str, stated: list[Value] | None) -> None:
         """Keep what a session is, or forget it."""
-        self._journal.define(SESSION, key_of(self._vhost, client_id), None if stated is None else seal(dump(stated)))
+        self._journal.define(SESSION, key_of(self._vhost, client_id), None if stated is None else dump(stated))
 
     def subscription(self, client_id: str, text: str, stated: list[Value] | None) -> None:
         """Keep a subscription of a session, or forget it."""
         key = key_of(self._vhost, client_id, text)
-        self._journal.define(SUBSCRIPTION, key, None if stated is None else seal(dump(stated)))
+        self._journal.define(SUBSCRIPTION, key, None if stated is None else dump(stated))
 
     def in_flight(self, client_id: str, direction: str, page: int, lines: list[Line]) -> Statement:
         """Return the statement of a page of a session's packet ids."""

@@ -10,10 +10,12 @@ from typing import Any
 from core.broker import Broker
 from core.keeping import pattern_restored
 from core.model.errors import BrokerError, Limit, NotFound
-from core.queueing.entry import Entry
 from core.queueing.queue import Queue
 from core.queueing.schedule import SCHEDULE
 from core.queueing.session import Session
+from core.queueing.window import Window
+from core.refilling import SEEN_ROW, SEEN_UNTIL, OfSession, Refilling
+from core.regrouping import Regrouping
 from core.routing.binding import Binding
 from core.routing.delayed import WaitingRoom
 from core.routing.exchanges.delayed import DelayedExchange
@@ -21,15 +23,13 @@ from core.routing.sink import Sink
 from core.store import kinds
 from core.store.errors import Damaged
 from core.store.interface import Store
-from core.store.sealing import unseal
+from core.store.sealing import place_of, unseal
 from core.store.shelf import Shelf
 from core.store.stating import Line, Statement, Stating, lines_of
 from core.store.values import load
 from core.vhost import VirtualHost
 
 RestoreSession = Callable[[VirtualHost, str, list[Any]], Session]  # from its client id and what was stated
-
-ROWS_AT_ONCE = 1_000  # records read by one statement
 
 
 class Recovered:
@@ -49,41 +49,60 @@ def recover(broker: Broker, store: Store, restore_session: RestoreSession | None
     restoring = _Restoring(broker, store, found, restore_session)
     for kind, key, record in store.definitions():
         restoring.define(kind, key, record)
+    refilling = restoring.refilling
+    refilling.clean = found.clean
     for queue, shelf in restoring.queues:
-        restoring.fill(queue, shelf, None)
+        refilling.fill(queue, shelf, None)
     restoring.fill_sessions()
-    restoring.report_strays()
+    refilling.report_strays()
+    found.entries = refilling.entries
     journal = broker.surroundings.journal
-    journal.begin(restoring.next_queue_number)
+    journal.begin(refilling.taken)
     if restoring.seen:
         journal.define(kinds.SEEN, "", None)
     store.begin()
+    for vhost, topic in restoring.expired:
+        vhost.retained.expire(topic)
+    restoring.regrouping.go_on()
     for session in restoring.sessions.values():
         session.restored()
+    found.damage.extend(broker.surroundings.windows.told())
     return found
 
 
 def mark_seen(broker: Broker) -> None:
     """Keep which entries were lent at some time, so that they say so after an orderly stop. Nobody holds any by now."""
-    entries: list[Entry] = []
+    broker.surroundings.dead_letters.finish()
+    lines: list[Line] = []
     for vhost in broker.vhosts.values():
-        queues = list(vhost.queues.values())
+        queues = [*vhost.queues.values(), *[group.queue for group in vhost.groups.values()]]
         queues += [queue for session in vhost.sessions.values() if (queue := session.own_queue()) is not None]
         for queue in queues:
             if queue.shelf is not None:
-                entries.extend([entry for entry in queue.backlog.entries() if entry.attempts or entry.redelivered])
-    if entries:
-        broker.surroundings.journal.changed(_Seen(entries), promised=True)
+                present = queue.backlog.present()
+                lines.extend([Line(0, SEEN_ROW, entry) for entry in present if entry.attempts or entry.redelivered])
+                if queue.window is not None:
+                    lines.extend(_stored_and_seen(queue.shelf, queue.window))
+    if lines:
+        broker.surroundings.journal.changed(_Seen(lines), promised=True)
+
+
+def _stored_and_seen(shelf: Shelf, window: Window) -> list[Line]:
+    """Return lines for what was delivered before an earlier stop, and has not been in memory since."""
+    lines = [Line(0, SEEN_ROW, None, row) for row in shelf.seen if window.has_stored(row)]
+    if window.stored_count and shelf.redelivered_until:
+        lines.append(Line(0, SEEN_UNTIL, None, shelf.redelivered_until))
+    return lines
 
 
 class _Seen(Stating):
     """States entries in the last batch, which may be the one that they get their rows in."""
 
-    def __init__(self, entries: list[Entry]) -> None:
-        self._entries = entries
+    def __init__(self, lines: list[Line]) -> None:
+        self._lines = lines
 
     def statements(self) -> list[Statement]:
-        return [Statement(kinds.SEEN, "", [Line(0, 0, entry) for entry in self._entries])]
+        return [Statement(kinds.SEEN, "", self._lines)]
 
 
 class _Restoring:
@@ -91,17 +110,17 @@ class _Restoring:
         self.queues: list[tuple[Queue, Shelf]] = []
         self.sessions: dict[tuple[str, str], Session] = {}  # by vhost and client id
         self._restore_session = restore_session
-        self._known: set[int] = set()  # numbers of queues
-        self.next_queue_number = 1
-        self.seen: set[int] = set()  # rows of entries that were lent before an orderly stop
+        self.refilling = Refilling(broker, store, found.damage)
+        self.regrouping = Regrouping(broker)
+        self.expired: list[tuple[VirtualHost, str]] = []  # topics whose retained messages are over
+        self.seen = False  # whether the store knows of entries that were lent before an orderly stop
         self._broker = broker
-        self._store = store
         self._found = found
         self._codec = broker.surroundings.codec
 
     def define(self, kind: int, key: str, record: bytes) -> None:
         if kind == kinds.SEEN:
-            self._see(record)
+            self._see(key, record)
             return
         parts = kinds.parts_of(key)
         name = kinds.NAMES.get(kind, f"definition of kind {kind}")
@@ -109,31 +128,51 @@ class _Restoring:
         vhost = self._broker.vhosts.get(parts[0])
         if vhost is None:
             self._found.damage.append(f"{what}: the configuration has no such vhost; it stays in the store")
+            self._reserve(kind, key, record)
             return
         try:
-            self._define(vhost, kind, parts[1:], record)
+            self._define(vhost, kind, parts[1:], unseal(record, place_of(kind, key)))
         except (Damaged, BrokerError) as error:
             self._found.damage.append(f"{what}: {error}")
+        except (ValueError, TypeError, IndexError) as wrong:  # a start that fails would cost everything else
+            self._found.damage.append(f"{what}: not what this version writes ({wrong})")
         else:
             self._found.definitions[name] = self._found.definitions.get(name, 0) + 1
 
-    def _see(self, record: bytes) -> None:
+    def _reserve(self, kind: int, key: str, record: bytes) -> None:
+        """Have the number of a queue that stays in the store be nobody else's."""
         try:
-            self.seen = {row for _, _, row in lines_of(record)}
+            content = unseal(record, place_of(kind, key))
+            if kind == kinds.GROUP:
+                self.refilling.taken.add(int(kinds.parts_of(key)[2]))
+            elif kind in (kinds.QUEUE, kinds.SESSION):
+                stated = load(content)
+                self.refilling.taken.add(stated[0] if kind == kinds.QUEUE else stated[2])
+        except (Damaged, ValueError, TypeError, IndexError):
+            return  # its entries, if it has any, are told of as those of nobody
+
+    def _see(self, key: str, record: bytes) -> None:
+        try:
+            self.seen = True
+            self.refilling.see(unseal(record, place_of(kinds.SEEN, key)))
         except Damaged as damage:
             self._found.damage.append(
                 f"which entries were delivered before: {damage}; all of them say that they may be"
             )
             self._found.clean = False
 
-    def _define(self, vhost: VirtualHost, kind: int, names: list[str], record: bytes) -> None:
+    def _define(self, vhost: VirtualHost, kind: int, names: list[str], content: bytes) -> None:
         if kind == kinds.RETAINED:
-            vhost.retained.keep(self._codec.decode(record))
+            message = self._codec.decode(content)
+            if 0.0 != message.expires_at <= self._broker.clock.now:
+                self.expired.append((vhost, message.address.key))
+            else:
+                vhost.retained.keep(message)
             return
         if kind == kinds.IN_FLIGHT:
-            self._session(vhost, names[0]).restore_in_flight(names[1], lines_of(record))
+            self._session(vhost, names[0]).restore_in_flight(names[1], lines_of(content))
             return
-        stated = load(unseal(record))
+        stated = load(content)
         if kind == kinds.EXCHANGE:
             self._exchange(vhost, names[0], stated)
         elif kind == kinds.QUEUE:
@@ -146,6 +185,11 @@ class _Restoring:
             self.sessions[vhost.name, names[0]] = self._restore_session(vhost, names[0], stated)
         elif kind == kinds.SUBSCRIPTION:
             self._session(vhost, names[0]).restore_subscription(names[1], stated)
+        elif kind == kinds.GROUP:
+            (ended,) = stated
+            name, number = names
+            key = kinds.key_of(vhost.name, name, number)
+            self.regrouping.define(vhost, name, int(number), key, ended=ended)
         else:
             raise Damaged("a kind that this version does not know")
 
@@ -155,18 +199,19 @@ class _Restoring:
 
     def _queue(self, vhost: VirtualHost, name: str, stated: list[Any]) -> None:
         number, auto_delete, arguments = stated
-        self.next_queue_number = max(self.next_queue_number, number + 1)
+        self.refilling.taken.add(number)
         queue = vhost.add_queue(name, arguments, durable=True, auto_delete=auto_delete)
         self.queues.append((queue, Shelf(number)))
 
     def _binding(self, vhost: VirtualHost, names: list[str], stated: list[Any]) -> None:
-        source, kind, destination, key, _ = names
+        source, kind, destination, *key_parts, _ = names
+        key = kinds.SEPARATOR.join(key_parts)  # a key may have any character
         arguments, pattern = stated
         sink: Sink = vhost.queue(destination) if kind == "queue" else vhost.exchange(destination)
         vhost.bind(vhost.exchange(source), Binding(sink, key, arguments, pattern_restored(pattern)))
 
     def _delayed(self, vhost: VirtualHost, number: str, stated: list[Any]) -> None:
-        name, delay_ms, due_at, ttl_s, record = stated
+        name, delay_ms, due_at, ttl_s, content = stated
         room: WaitingRoom = vhost.schedule.room
         if name != SCHEDULE:
             exchange = vhost.exchange(name)
@@ -175,7 +220,7 @@ class _Restoring:
             room = exchange.room
         clock = self._broker.clock
         due = clock.now + (due_at - clock.wall)
-        message = self._codec.decode(record)
+        message = self._codec.decode(content)
         if not vhost.delayed.restore(int(number), due, delay_ms, ttl_s, message, room):
             raise Limit("no room for what waits; it stays in the store")
 
@@ -186,43 +231,10 @@ class _Restoring:
         return session
 
     def fill_sessions(self) -> None:
-        """Give each session its queue back."""
+        """Give each session its queue back, and each group, which may have lent something to a session."""
         for session in self.sessions.values():
             shelf = session.restore_queue()
             queue = session.own_queue()
             if shelf is not None and queue is not None:
-                self.next_queue_number = max(self.next_queue_number, shelf.number + 1)
-                self.fill(queue, shelf, session)
-
-    def fill(self, queue: Queue, shelf: Shelf, session: Session | None) -> None:
-        """Give a queue, or that of a session, its entries back, in order."""
-        queue.shelf = shelf
-        self._known.add(shelf.number)
-        last = 0
-        while rows := self._store.rows(shelf.number, last, ROWS_AT_ONCE):
-            for row, record in rows:
-                last = row
-                redelivered = not self._found.clean or row in self.seen
-                try:
-                    message = self._codec.decode(record)
-                    if session is not None:
-                        note = self._codec.note_of(record)
-                        session.restore_entry(message, row, note, redelivered=redelivered)
-                except Damaged as damage:
-                    self._found.damage.append(f"entry {row} of queue '{queue.name}': {damage}; it is in quarantine")
-                    self._store.set_aside(row, record, str(damage))
-                    continue
-                if session is None:
-                    queue.recover(message, row, redelivered=redelivered)
-                self._found.entries += 1
-        if last:
-            shelf.next_row = last + 1
-
-    def report_strays(self) -> None:
-        """Say which entries belong to no queue: they stay where they are."""
-        for number in self._store.queue_numbers():
-            if number not in self._known:
-                self._found.damage.append(
-                    f"entries of queue number {number}, which is not defined; they stay in the store"
-                )
-                self.next_queue_number = max(self.next_queue_number, number + 1)
+                self.refilling.fill(queue, shelf, OfSession(session))
+        self.regrouping.fill(self.refilling, list(self.sessions.values()))

@@ -57,6 +57,7 @@ class VirtualHost(Home):
         self.sessions: dict[str, Session] = {}
         self.groups: dict[str, Group] = {}
         self.retained = RetainedMessages(surroundings.usage)
+        self.retained.expired = self.keeping.retained_no_longer
         self._bound: dict[Sink, dict[tuple[str, Identity], Exchange]] = {}  # bindings that lead to a sink
         self._alternates = Alternates(self.exchanges)
         self.default_exchange: Exchange = DirectExchange(DEFAULT_EXCHANGE, self._site, {})
@@ -115,6 +116,8 @@ class VirtualHost(Home):
         self, name: str, arguments: Headers | None = None, *, durable: bool = False, auto_delete: bool = False
     ) -> Queue:
         """Create a queue and its binding to the default exchange; the name must be free."""
+        if durable:
+            self.keeping.check_room()
         queue = Queue(name, self.surroundings)
         queue.durable = durable
         queue.auto_delete = auto_delete
@@ -228,9 +231,11 @@ class VirtualHost(Home):
 
         The name says the pattern too: whoever asks for the same name asks for the same pattern.
         """
+        group = self.groups.get(name)
+        if member.lasts and (group is None or group.queue.shelf is None):
+            self.keeping.check_room()
         cost_bytes = _member_cost(name)
         self._usage.define(cost_bytes)
-        group = self.groups.get(name)
         if group is None:
             try:
                 group = self._begin_group(name, pattern, text)
@@ -238,6 +243,8 @@ class VirtualHost(Home):
                 self._usage.undefine(cost_bytes)
                 raise
         group.add(member)
+        if member.lasts and group.queue.shelf is None:
+            self.keeping.began_group(group)
         return group
 
     def _begin_group(self, name: str, pattern: Pattern, text: str) -> Group:

@@ -17,6 +17,7 @@ class Backlog:
     def __init__(self, usage: Usage) -> None:
         self.count = 0
         self.bytes = 0  # of bodies
+        self.deep = False  # whether what comes now may have to leave memory before its turn comes
         self._usage = usage
         self._held_bytes = 0  # of memory
         self._fresh: deque[Entry] = deque()
@@ -59,8 +60,12 @@ class Backlog:
         self._usage.held_bytes -= cost
 
     def entries(self) -> list[Entry]:
-        """Return everything, in order."""
+        """Return everything, in order; all of it is in memory from now on."""
         return [entry for _, entry in sorted(self._returned, key=_sequence)] + list(self._fresh)
+
+    def present(self) -> list[Entry]:
+        """Return what is in memory, in order."""
+        return self.entries()
 
     def clear(self) -> None:
         """Drop everything."""

@@ -22,9 +22,10 @@ SHARE: Final = 100  # entries that one walk looks at before another has its turn
 
 
 class Browser(Lender):
-    """One walk. It begins when it is woken, and ends with `Consumer.browsed` or `close`."""
+    """One walk. It begins when it is woken, and ends with `Consumer.browsed` or `close`. Limit where the queue is too long."""
 
     def __init__(self, queue: Queue, consumer: Consumer, selector: Selector | None, surroundings: Surroundings) -> None:
+        queue.check_in_order()
         super().__init__(queue.name)
         self.counts_deliveries = queue.counts_deliveries
         self.finished = False

@@ -7,6 +7,8 @@ count.
 
 A member that loses its connection may hold entries. They go to the others; where there is no other, they stay with the
 member until it comes back, which then finds them as it left them, or until another comes (MQTT 5.0 §4.8.2 allows both).
+
+From the first member on whose session outlives the process a store keeps what has to be settled.
 """
 
 from typing import Final
@@ -16,10 +18,14 @@ from mypy_extensions import mypyc_attr
 from core.model.message import Message
 from core.queueing.consumer import Consumer
 from core.queueing.credit import UNLIMITED
+from core.queueing.entry import Entry
 from core.queueing.queue import Queue
 from core.queueing.rota import Rota
 from core.queueing.surroundings import Surroundings
 from core.routing.sink import Sink
+from core.store.kinds import GROUP
+from core.store.shelf import Shelf
+from core.store.values import dump
 
 BUSY_TRIES: Final = 8  # members with a full output that are asked for one message, when all outputs are full
 
@@ -33,8 +39,9 @@ READY: Final = 2
 class Member(Consumer):
     """One subscription to what a group shares. One that does not settle gets each message once, whatever becomes of it."""
 
-    def __init__(self, *, settles: bool) -> None:
+    def __init__(self, *, settles: bool, lasts: bool = False) -> None:
         super().__init__(settles=settles)
+        self.lasts = lasts  # whether what waits for it outlives the process
         self.suspended = True
         self.place = AWAY  # written by the group only
 
@@ -46,16 +53,57 @@ class Member(Consumer):
         """Requeue the entries that this member holds and that another may be given."""
 
 
+class GroupQueue(Queue):
+    """The queue of a group. What its members have when the group ends stays in the store until they are done with it."""
+
+    def __init__(self, name: str, surroundings: Surroundings) -> None:
+        super().__init__(name, surroundings)
+        self.kept_as = ""  # key of the group's definition in the store
+
+    def delete(self) -> int:
+        shelf = self.shelf
+        if shelf is not None:
+            if self.unsettled_count:
+                self._surroundings.journal.define(GROUP, self.kept_as, dump([True]))
+            else:
+                self._forget(shelf)
+        return super().delete()
+
+    def requeue(self, entry: Entry) -> None:
+        if self.deleted:
+            self.accept(entry)
+        else:
+            super().requeue(entry)
+
+    def discard(self, entry: Entry) -> None:
+        leaves = self.deleted and entry.consumer is not None
+        super().discard(entry)
+        if leaves:
+            self._left(entry)
+
+    def _left(self, entry: Entry) -> None:
+        super()._left(entry)
+        if self.deleted and not self.unsettled_count and self.shelf is not None:
+            self._forget(self.shelf)
+
+    def _forget(self, shelf: Shelf) -> None:
+        """Have the store forget the group."""
+        self.shelf = None
+        self._surroundings.journal.define(GROUP, self.kept_as, None)
+        self._surroundings.journal.end_queue(shelf)
+
+
 class Group(Sink):
     """The members, and the queue that lends to them."""
 
     def __init__(self, name: str, surroundings: Surroundings) -> None:
         super().__init__()
         self.name = name
-        self.queue = Queue(name, surroundings)
+        self.queue = GroupQueue(name, surroundings)
         self.queue.limit_entries = surroundings.offline.entries
         self.queue.limit_bytes = surroundings.offline.size_bytes
         self._counters = surroundings.counters
+        self._journal = surroundings.journal
         self._settling = 0  # members that settle
         self._present = 0  # those of them that have a connection
         self._ready = Rota()
@@ -158,6 +206,45 @@ class Group(Sink):
             self._holding = {}
             for other in holding:
                 other.hand_back()
+
+    # The store
+
+    @property
+    def lasts(self) -> bool:
+        """Whether what waits is to outlive the process."""
+        for member in self.queue.consumers:
+            assert isinstance(member, Member)
+            if member.lasts:
+                return True
+        return False
+
+    def keep_on(self, shelf: Shelf, key: str) -> None:
+        """Have the store keep what waits, what does so already too; the group is defined under a key."""
+        queue = self.queue
+        queue.kept_as = key
+        waiting = queue.backlog.entries()
+        queue.backlog.clear()
+        queue.keep_on(shelf)
+        for entry in waiting:
+            self._journal.put(entry)
+            if entry.attempts:
+                queue.backlog.restore(entry)  # others that members still have may come back to places near its own
+            else:
+                queue.backlog.add(entry)
+
+    def recover(self, shelf: Shelf, key: str) -> None:
+        """Learn where an earlier process has kept what waits. It comes back by `Queue.recover`."""
+        self.queue.kept_as = key
+        self.queue.keep_on(shelf)
+
+    def recover_held(self, message: Message, row: int, via: Sink, member: Member) -> Entry:
+        """Take back an entry that a member had, which is away and may be one no more."""
+        if member.lender is self.queue:
+            self._holding[member] = None
+        shelf = self.queue.shelf
+        if shelf is not None:
+            shelf.seen.add(row)  # whoever else gets it after all is told
+        return self.queue.recover(message, row, redelivered=True, via=via, holder=member)
 
     def end(self) -> None:
         """Give up what waits: there is nobody left to wait for."""

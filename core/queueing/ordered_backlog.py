@@ -94,14 +94,21 @@ class OrderedBacklog(Backlog):
         rest = self._rest
         if rest is None:
             return False
-        count, size_bytes = self.count, self.bytes
+        count, size_bytes = self.count - rest.count, self.bytes - rest.bytes
         place = self._filed
-        for _ in range(min(CHUNK_LIMIT, rest.count)):
+        for _ in range(CHUNK_LIMIT):
             entry = rest.take()
             place = self.place_of(entry)
             self._keep(entry, place)
+            count += 1
+            size_bytes += len(entry.message.body)
+            if not rest.count:
+                break
         self._filed = place
-        self.count, self.bytes = count, size_bytes  # which it was counted in before
+        self.count, self.bytes = (
+            count + rest.count,
+            size_bytes + rest.bytes,
+        )  # what a window could not read is not there
         if not rest.count:
             self._rest = None
         return True
@@ -163,7 +170,13 @@ class OrderedBacklog(Backlog):
         return entry
 
     def entries(self) -> list[Entry]:
-        return [self._entries[place] for chunk in self._chunks for place in chunk] + self.rest
+        return self._filed_entries() + self.rest
+
+    def present(self) -> list[Entry]:
+        return self._filed_entries() + ([] if self._rest is None else self._rest.present())
+
+    def _filed_entries(self) -> list[Entry]:
+        return [self._entries[place] for chunk in self._chunks for place in chunk]
 
     def clear(self) -> None:
         super().clear()
@@ -182,8 +195,8 @@ def in_order(backlog: Backlog, usage: Usage) -> OrderedBacklog:
     return OrderedBacklog(usage, backlog.highest if isinstance(backlog, PriorityBacklog) else 0, backlog)
 
 
-def in_sequence(backlog: Backlog, usage: Usage) -> Backlog:
-    """Return the usual backlog in place of an ordered one that nobody watches any more.
+def in_sequence(backlog: Backlog, usage: Usage, window: Backlog | None = None) -> Backlog:
+    """Return the usual backlog, which is the queue's window if it has one, in place of an ordered one that nobody watches any more.
 
     One that has entries stays as it is: consumers that come and go would have them sorted each time.
     """
@@ -192,4 +205,6 @@ def in_sequence(backlog: Backlog, usage: Usage) -> Backlog:
     backlog.watched_by(None)
     if backlog.count:
         return backlog
+    if window is not None:
+        return window
     return PriorityBacklog(usage, backlog.highest) if backlog.highest else Backlog(usage)

@@ -64,9 +64,12 @@ class Queue(Stock):
         self.next_sequence += 1
         if self.ttl_s != NEVER:
             self._shorten(entry)
-        if self.shelf is not None and message.qos:
-            self._surroundings.journal.put(entry)
         backlog = self.backlog
+        if self.shelf is not None:
+            if message.qos:
+                self._surroundings.journal.put(entry)
+            elif backlog.deep:
+                self._surroundings.journal.page_out(entry)
         selecting = self._selecting
         if selecting is not None:
             consumer = selecting.choose_for(entry)
@@ -77,10 +80,9 @@ class Queue(Stock):
             return True
         if backlog.count >= self.limit_entries or backlog.bytes + len(message.body) > self.limit_bytes:
             if self.overflow != DROP_HEAD:
+                self._left(entry)  # it never waited, so it has no row among those of the entries that are on disk
                 if self.overflow == REJECT_PUBLISH_DLX and self.dead_lettering is not None:
                     self._give_up(entry, MAXLEN)
-                else:
-                    self._left(entry)
                 return False
             backlog.add(entry)
             self._drop_heads()
@@ -107,6 +109,16 @@ class Queue(Stock):
         if entry.expires_at != 0.0:
             self._watch(entry.expires_at)
         return entry
+
+    def recover_rest(self, after: int, last: int, entries: int, size_bytes: int) -> None:
+        """Have what the store has behind a row, so many entries, come back when it is needed. Nothing is ready behind it."""
+        window = self.window
+        assert window is not None
+        sequence = self.next_sequence
+        self.next_sequence = sequence + entries
+        window.extend(after, last, entries, size_bytes, sequence)
+        if window.count and window.head().expires_at != 0.0:
+            self._watch(window.head().expires_at)
 
     def admits(self, count: int, size_bytes: int) -> bool:
         backlog = self.backlog
@@ -137,7 +149,7 @@ class Queue(Stock):
                     break
                 self.give(self.backlog.take(), consumer)
             if not self.backlog.count:
-                self.backlog = in_sequence(self.backlog, self._surroundings.usage)
+                self._in_sequence()
         if self._expiry is not None:
             self._expiry.watch_head()
 
@@ -252,6 +264,7 @@ class Queue(Stock):
         if consumer.selector is not None:
             if isinstance(self._selecting, GroupedTurns):
                 raise Unsupported(f"a selector on queue '{self.name}', which has message groups")
+            self.check_in_order()
             self._surroundings.usage.define(consumer.selector.cost_bytes)
         self.consumers[consumer] = None
         consumer.lender = self
@@ -288,8 +301,9 @@ class Queue(Stock):
                 self.resume(other)
 
     def honour_groups(self) -> None:
-        """Have all messages of one group go to one consumer from now on, unless consumers have selectors."""
+        """Have all messages of one group go to one consumer from now on, unless consumers have selectors. Limit as for those."""
         if self._selecting is None:
+            self.check_in_order()
             self._selecting = self._turns = GroupedTurns(self.in_order(), self._turns, self._surroundings)
             for consumer in self.consumers:
                 self._selecting.join(consumer)
@@ -299,8 +313,11 @@ class Queue(Stock):
         if selecting.idle:
             self._turns = selecting.turns_of_everyone
             self._selecting = None
-            self.backlog = in_sequence(self.backlog, self._surroundings.usage)
+            self._in_sequence()
             self.wake()
+
+    def _in_sequence(self) -> None:
+        self.backlog = in_sequence(self.backlog, self._surroundings.usage, self.window)
 
     def in_order(self) -> OrderedBacklog:
         """Return the backlog in a form that can be read and taken from at any place, which it keeps."""
@@ -356,6 +373,8 @@ class Queue(Stock):
         self._turns = Turns()
         self._selecting = None
         self._active = None
+        if self.window is not None:
+            self._surroundings.windows.forget(self.window)
         if self._expiry is not None:
             self._surroundings.timers.forget(self._expiry)
         if self.lifetime is not None:

@@ -3,6 +3,7 @@
 Filed in a tree of topic levels, so that a subscription with wildcards visits only the levels that it selects.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from core.model.errors import Limit
@@ -29,6 +30,7 @@ class RetainedMessages:
     def __init__(self, usage: Usage) -> None:
         self._usage = usage
         self._root = Level()
+        self.expired: Callable[[str], None] | None = None  # called with a topic whose message is cleared by its expiry
         self.count = 0
         self.bytes = 0
 
@@ -83,6 +85,12 @@ class RetainedMessages:
             if path[depth + 1].message is not None or path[depth + 1].below:
                 break
             del path[depth].below[words[depth]]
+
+    def expire(self, key: str) -> None:
+        """Forget the retained message of one topic, whose time is over."""
+        self.clear(key)
+        if self.expired is not None:
+            self.expired(key)
 
     def walk(self, pattern: Pattern, now: float) -> "Walk":
         """Look for the retained messages whose topic matches; those that have expired by `now` (monotonic) are cleared."""
@@ -156,7 +164,7 @@ class Walk:
                 else:
                     found.append(message)
         for message in expired:
-            self._retained.clear(message.address.key)
+            self._retained.expire(message.address.key)
         return found
 
     def _take_below(self, level: Level) -> None:

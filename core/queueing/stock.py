@@ -6,6 +6,7 @@ once: whoever gives up looks anew at what there is.
 
 from typing import Final
 
+from core.model.errors import Limit
 from core.queueing.backlog import Backlog
 from core.queueing.credit import UNLIMITED
 from core.queueing.dead_letters import DeadLettering
@@ -14,11 +15,15 @@ from core.queueing.deferred import Deferred
 from core.queueing.entry import Entry, Lender
 from core.queueing.expiry import HeadExpiry
 from core.queueing.surroundings import Surroundings
+from core.queueing.window import Notes, Window
+from core.store.shelf import Shelf
 from core.timers import NEVER
 
 DROP_HEAD: Final = 0
 REJECT_PUBLISH: Final = 1
 REJECT_PUBLISH_DLX: Final = 2  # and what is refused becomes a dead letter
+
+NO_NOTES: Final = Notes()
 
 
 class Stock(Lender):
@@ -34,9 +39,28 @@ class Stock(Lender):
         self.ttl_s = NEVER  # of each entry
         self.dead_lettering: DeadLettering | None = None
         self.backlog = Backlog(surroundings.usage)
+        self.window: Window | None = None  # the backlog of a durable queue, while nothing else takes its place
         self._surroundings = surroundings
         self._deferred: Deferred | None = None  # made for the first entry that comes back later
         self._expiry: HeadExpiry | None = None  # made for the first entry that can expire
+
+    def keep_on(self, shelf: Shelf, notes: Notes = NO_NOTES) -> None:
+        """Have a store keep what is durable. The queue has nothing yet."""
+        self.shelf = shelf
+        if type(self.backlog) is Backlog:
+            self.backlog = self.window = Window(self, shelf, self._surroundings.windows, notes)
+
+    def check_in_order(self) -> None:
+        """Raise Limit when there is no room in memory for what `in_order` needs there."""
+        window = self.window
+        if window is None:
+            return
+        usage = self._surroundings.usage
+        if usage.held_bytes + window.stored_cost_bytes > usage.limit_bytes:
+            raise Limit(
+                f"queue '{self.name}' has {window.stored_count} messages on disk, more than there is memory for:"
+                " nobody can select among them or browse them"
+            )
 
     @property
     def ready_count(self) -> int:
@@ -84,9 +108,10 @@ class Stock(Lender):
             self._bury(where, entry, reason)
 
     def _bury(self, where: DeadLettering, entry: Entry, reason: str) -> None:
-        self._left(entry)
         self._surroundings.counters.bury(reason)
-        self._surroundings.dead_letters.send(where, entry.message, reason)
+        self._surroundings.dead_letters.send(
+            where, entry, reason
+        )  # which has the store forget it, once it is elsewhere
 
     def expire(self, entry: Entry) -> None:
         """Give up an entry, taken out already, whose time is over."""
@@ -97,8 +122,8 @@ class Stock(Lender):
         return expires_at != 0.0 and expires_at <= self._surroundings.clock.now
 
     def kept_entries(self) -> list[Entry]:
-        """Return what is ready or comes back later, in no order."""
-        entries = self.backlog.entries()
+        """Return what of all that is ready or comes back later is in memory, in no order."""
+        entries = self.backlog.present()
         return entries if self._deferred is None else [*entries, *self._deferred.entries()]
 
     def _empty(self) -> int:
@@ -107,6 +132,8 @@ class Stock(Lender):
         if self.shelf is not None:
             for entry in self.kept_entries():
                 self._left(entry)
+            if self.window is not None:
+                self.window.discard_stored()
         self.backlog.clear()
         if self._deferred is not None:
             count += self._deferred.clear()

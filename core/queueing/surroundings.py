@@ -6,6 +6,7 @@ from core.counters import Counters
 from core.queueing.dead_letters import DeadLetters
 from core.queueing.offline import OfflineLimits
 from core.queueing.usage import MEMORY_LIMIT_BYTES, Usage
+from core.queueing.windows import Windows
 from core.store.journal import Journal
 from core.store.natives import Natives, Restore
 from core.store.record import Codec
@@ -31,8 +32,9 @@ class Surroundings:
         self.journal = Journal(self.codec)
         self.timers = Timers(clock)
         self.usage = Usage(memory_limit_bytes)
+        self.windows = Windows(self.usage, self.journal, self.codec)
         self.counters = Counters()
         self.offline = offline if offline is not None else OfflineLimits()
-        self.dead_letters = DeadLetters(self.timers, self.usage, self.counters)
+        self.dead_letters = DeadLetters(self.timers, self.usage, self.counters, self.journal)
         self.woken: list[Lender] = []  # with something to hand over; run by the broker
         self.walks: Walks | None = None  # made for the first who browses

@@ -11,6 +11,8 @@ POSITION_LIMIT: Final = 1 << QUEUE_SHIFT  # entries that one queue can have in i
 QUEUE_NUMBER_LIMIT: Final = 1 << 22  # of durable queues ever declared in one store; SQLite's rows are signed
 
 Definition = tuple[int, str, bytes | None]  # kind, key, and what it is now; None: it is gone
+Tally = tuple[int, bytes | None]  # the number of a queue, and the record of how much it has now; None: nothing
+SetAside = tuple[int, bytes, str]  # a row, its record, which cannot be read, and the reason
 
 
 def rows_of(queue_number: int) -> tuple[int, int]:
@@ -33,10 +35,18 @@ class Batch:
         self.number = number
         self.definitions: list[Definition] = []
         self.runs: list[Run] = []
+        self.tallies: list[Tally] = []
         self.removed = array("q")  # rows
+        self.removed_ranges: list[tuple[int, int]] = []  # first and last row of what was purged
         self.ended_queues: list[int] = []  # numbers of queues of which all rows go
+        self.set_aside: list[SetAside] = []  # out of their queues, kept for people to look at
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.definitions or self.runs or self.removed or self.ended_queues)
+        return not (self.definitions or self.runs or self.removes or self.set_aside)
+
+    @property
+    def removes(self) -> bool:
+        """Whether space becomes free."""
+        return bool(self.removed or self.removed_ranges or self.ended_queues)

@@ -1,6 +1,7 @@
 """The interface of a store. `tests/core/store/conformance.py` shows what each implementation must do.
 
-A store belongs to one thread at a time: it is opened and read at the start, and from then on used by whoever commits.
+A store belongs to one thread at a time: it is opened and read at the start, and from then on used by whoever commits. Others read
+entries through a `Reader`.
 """
 
 from collections.abc import Iterable
@@ -8,8 +9,7 @@ from collections.abc import Iterable
 from mypy_extensions import mypyc_attr
 
 from core.store.batch import Batch
-
-Row = tuple[int, bytes]  # the row of an entry, and its record
+from core.store.reader import Reader, Row
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -32,6 +32,14 @@ class Store:
         """Return up to `limit` rows of a queue behind the row `after` (0: from its first), in order."""
         raise AssertionError("rows is the store's")
 
+    def tallies(self) -> list[tuple[int, bytes]]:
+        """Return what was counted for queues: number and record (`core.store.shelf`). A queue may have none."""
+        raise AssertionError("tallies is the store's")
+
+    def last_row(self, queue_number: int) -> int:
+        """Return the last row of a queue; 0 when it has none."""
+        raise AssertionError("last_row is the store's")
+
     def queue_numbers(self) -> list[int]:
         """Return the numbers of the queues that have rows, in order."""
         raise AssertionError("queue_numbers is the store's")
@@ -43,9 +51,13 @@ class Store:
         """
         raise AssertionError("commit is the store's")
 
-    def set_aside(self, row: int, record: bytes, reason: str) -> None:
-        """Move a record that cannot be read out of its queue, kept for people to look at."""
-        raise AssertionError("set_aside is the store's")
+    def tidy(self) -> bool:
+        """Give some space back that is not needed, because there is nothing to commit; return whether there may be more."""
+        raise AssertionError("tidy is the store's")
+
+    def reader(self) -> Reader:
+        """Return a way to read entries while this store is used by another thread. It ends with the store."""
+        raise AssertionError("reader is the store's")
 
     def close(self) -> None:
         """Note that everything is written, and release the medium."""

@@ -11,7 +11,9 @@ from typing import Final
 from core.model.message import Message
 from core.queueing.entry import Entry
 from core.store.batch import Batch, Run
+from core.store.numbers import QueueNumbers
 from core.store.record import Codec
+from core.store.sealing import NOWHERE, checksum, place_of, seal, seal_row
 from core.store.shelf import Shelf
 from core.store.stating import Statement, Stating
 
@@ -20,6 +22,10 @@ UNSTORED: Final = 0
 PENDING: Final = -1  # in the batch that collects
 
 BATCH_ENTRIES: Final = 8_192  # after which a turn's end begins another batch: sealing one takes some 20 ms
+
+# Of a message in several queues. A larger one is sealed for its row in the first of them and, once for all others, for no row
+# in particular: a copy of it for each queue could fill the memory.
+COPIED_BYTES: Final = 4_096
 
 
 class Collecting:
@@ -30,6 +36,8 @@ class Collecting:
         self.entries: list[Entry] = []
         self.changed: dict[Stating, None] = {}
         self.statements: list[Statement] = []
+        self.touched: list[Shelf] = []  # from which something has left
+        self.gone: list[tuple[Shelf, int, int]] = []  # how much that was, entries and bytes, once the batch is full
         self.batch = Batch(number)
 
 
@@ -40,21 +48,23 @@ class Journal:
         self.promises = 0
         self.committed = 0  # number of the last batch that is on stable storage
         self.active = False  # whether there is a store; without one nothing is told to the journal
-        self._next_queue_number = 1
+        self.numbers = QueueNumbers()
         self._codec = codec
         self._open = Collecting(1)
         self._waiting: list[Collecting] = []  # full, to be sealed before the open one
 
-    def begin(self, next_queue_number: int) -> None:
-        """Collect from now on: there is a store, and the broker has what is in it."""
+    def begin(self, taken: set[int]) -> None:
+        """Collect from now on: there is a store with these numbers of queues in use, and the broker has what is in it."""
         self.active = True
-        self._next_queue_number = next_queue_number
+        self.numbers.begin(taken)
 
-    def new_queue_number(self) -> int:
-        """Return a number that no queue has had."""
-        number = self._next_queue_number
-        self._next_queue_number += 1
-        return number
+    def check_room(self) -> None:
+        """Raise Limit when `new_shelf` would."""
+        self.numbers.check(self._open.number)
+
+    def new_shelf(self) -> Shelf:
+        """Return a place for the entries of a new queue, or raise Limit."""
+        return self.numbers.new_shelf(self._open.number)
 
     @property
     def collecting(self) -> int:
@@ -75,17 +85,42 @@ class Journal:
         entry.row = UNSTORED
         if row > 0:
             self._open.batch.removed.append(row)
+            shelf = entry.queue.shelf
+            if shelf is not None:
+                self._count_out(shelf, 1, len(entry.message.body))
+
+    def page_out(self, entry: Entry) -> None:
+        """Store a new entry of a queue with a shelf that nobody was promised anything of, so that it need not stay in memory."""
+        entry.row = PENDING
+        self._open.entries.append(entry)
+
+    def remove_range(self, shelf: Shelf, first: int, last: int, entries: int, size_bytes: int) -> None:
+        """Remove committed rows of a shelf that nobody has in memory, from `first` to `last`; so many entries they are."""
+        self._open.batch.removed_ranges.append((first, last))
+        self._count_out(shelf, entries, size_bytes)
+
+    def set_aside(self, shelf: Shelf, row: int, record: bytes, reason: str) -> None:
+        """Take a record that cannot be read out of its queue."""
+        self._open.batch.set_aside.append((row, record, reason))
+        self._count_out(shelf, 1, 0)
+
+    def _count_out(self, shelf: Shelf, entries: int, size_bytes: int) -> None:
+        if not shelf.gone_entries:
+            self._open.touched.append(shelf)
+        shelf.gone_entries += entries
+        shelf.gone_bytes += size_bytes
 
     def end_queue(self, shelf: Shelf) -> None:
         """Remove all entries of a queue that is no more."""
         self._open.batch.ended_queues.append(shelf.number)
+        self.numbers.give_back(shelf, self._open.number)
         self.promises += 1
 
     # Definitions
 
-    def define(self, kind: int, key: str, record: bytes | None) -> None:
+    def define(self, kind: int, key: str, content: bytes | None) -> None:
         """Set what a key of a kind means, or with None that it means nothing any more."""
-        self._open.batch.definitions.append((kind, key, record))
+        _define(self._open.batch, kind, key, content)
         self.promises += 1
 
     def changed(self, stating: Stating, *, promised: bool) -> None:
@@ -106,6 +141,10 @@ class Journal:
         collected = self._open
         for stating in collected.changed:
             collected.statements.extend(stating.statements())
+        for shelf in collected.touched:
+            collected.gone.append((shelf, shelf.gone_entries, shelf.gone_bytes))
+            shelf.gone_entries = 0
+            shelf.gone_bytes = 0
         self._open = Collecting(collected.number + 1)
         return collected
 
@@ -119,20 +158,33 @@ class Journal:
         else:
             collected = self._close()
         batch = collected.batch
-        self._shelve(collected.entries, batch)
+        counted: dict[Shelf, None] = {}
+        for shelf, entries, size_bytes in collected.gone:
+            shelf.entries -= entries
+            shelf.bytes -= size_bytes
+            counted[shelf] = None
+        self._shelve(collected.entries, batch, counted)
+        for waiting in self._waiting:
+            for statement in waiting.statements:
+                statement.learn_rows()
+        for shelf in counted:
+            if shelf.number not in batch.ended_queues:
+                batch.tallies.append((shelf.number, shelf.tally()))
         for statement in collected.statements:
-            batch.definitions.append((statement.kind, statement.key, statement.record()))
+            _define(batch, statement.kind, statement.key, statement.content())
         if batch.empty:
             self.committed = batch.number
             return None
         return batch
 
-    def _shelve(self, entries: list[Entry], batch: Batch) -> None:
+    def _shelve(self, entries: list[Entry], batch: Batch, counted: dict[Shelf, None]) -> None:
         runs: dict[int, Run] = {}
         message: Message | None = None
         expires_at = 0.0
         note = b""
-        record = b""
+        content = b""
+        its_checksum = 0
+        shared = b""
         for entry in entries:
             shelf = entry.queue.shelf
             if entry.row != PENDING or shelf is None:
@@ -145,17 +197,30 @@ class Journal:
                 message = entry.message
                 expires_at = entry.expires_at
                 note = its_note
-                record = self._codec.encode(message, expires_at, note)
-            row = entry.row = shelf.next_row
-            shelf.next_row = row + 1
+                content = self._codec.encode(message, expires_at, note)
+                its_checksum = checksum(content)
+                shared = b""
+            elif len(content) > COPIED_BYTES and not shared:
+                shared = seal(content, NOWHERE)
+            row = shelf.next_row
             run = runs.get(shelf.number)
             if run is None:
                 run = runs[shelf.number] = Run(row)
                 batch.runs.append(run)
-            run.records.append(record)
+                shelf.begin_batch(batch.number)
+                counted[shelf] = None
+            entry.row = row
+            shelf.next_row = row + 1
+            shelf.entries += 1
+            shelf.bytes += len(entry.message.body)
+            run.records.append(shared or seal_row(content, its_checksum, row))
 
     @property
     def idle(self) -> bool:
         """Whether the open batch holds nothing, and none waits."""
         collecting = self._open
         return not (self._waiting or collecting.entries or collecting.changed) and collecting.batch.empty
+
+
+def _define(batch: Batch, kind: int, key: str, content: bytes | None) -> None:
+    batch.definitions.append((kind, key, None if content is None else seal(content, place_of(kind, key))))

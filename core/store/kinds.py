@@ -11,6 +11,7 @@ SEEN: Final = 6  # entries that may have been delivered before an orderly stop
 DELAYED: Final = 7
 SUBSCRIPTION: Final = 8  # of a session
 IN_FLIGHT: Final = 9  # packet ids of a session, 256 in a record
+GROUP: Final = 10  # of shared subscriptions; its members are told by SUBSCRIPTION
 
 NAMES: Final = {
     EXCHANGE: "exchange",
@@ -22,9 +23,10 @@ NAMES: Final = {
     DELAYED: "delayed message",
     SUBSCRIPTION: "subscription",
     IN_FLIGHT: "page of packet ids",
+    GROUP: "group",
 }
 
-SEPARATOR: Final = "\x00"  # between the parts of a key; no name has one
+SEPARATOR: Final = "\x00"  # between the parts of a key; no name has one, but the key of a binding may
 
 
 def key_of(*parts: str) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from mypy_extensions import mypyc_attr
 
 from core.store.batch import Batch, rows_of
-from core.store.interface import Row, Store
+from core.store.interface import Store
+from core.store.reader import Reader, Row
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -16,6 +17,7 @@ class MemoryStore(Store):
         self.quarantine: dict[int, tuple[bytes, str]] = {}
         self._definitions: dict[tuple[int, str], bytes] = {}
         self._rows: dict[int, bytes] = {}
+        self._tallies: dict[int, bytes] = {}
         self._clean = True
 
     def stopped_cleanly(self) -> bool:
@@ -32,6 +34,13 @@ class MemoryStore(Store):
         found = sorted(row for row in self._rows if max(first, after + 1) <= row < end)
         return [(row, self._rows[row]) for row in found[:limit]]
 
+    def tallies(self) -> list[tuple[int, bytes]]:
+        return sorted(self._tallies.items())
+
+    def last_row(self, queue_number: int) -> int:
+        first, end = rows_of(queue_number)
+        return max([row for row in self._rows if first <= row < end], default=0)
+
     def queue_numbers(self) -> list[int]:
         first, _ = rows_of(1)
         return sorted({row // first for row in self._rows})
@@ -47,14 +56,46 @@ class MemoryStore(Store):
                 self._rows[run.first_row + offset] = record
         for row in batch.removed:
             self._rows.pop(row, None)
+        for first, last in batch.removed_ranges:
+            self._remove(first, last + 1)
+        for number, tally in batch.tallies:
+            if tally is None:
+                self._tallies.pop(number, None)
+            else:
+                self._tallies[number] = tally
         for number in batch.ended_queues:
-            first, end = rows_of(number)
-            for row in [row for row in self._rows if first <= row < end]:
-                del self._rows[row]
+            self._remove(*rows_of(number))
+            self._tallies.pop(number, None)
+        for row, record, reason in batch.set_aside:
+            self._rows.pop(row, None)
+            self.quarantine[row] = record, reason
 
-    def set_aside(self, row: int, record: bytes, reason: str) -> None:
-        self._rows.pop(row, None)
-        self.quarantine[row] = record, reason
+    def _remove(self, first: int, end: int) -> None:
+        for row in [row for row in self._rows if first <= row < end]:
+            del self._rows[row]
+
+    def tidy(self) -> bool:
+        return False
+
+    def reader(self) -> Reader:
+        return MemoryReader(self._rows)
 
     def close(self) -> None:
         self._clean = True
+
+
+class MemoryReader(Reader):
+    """Reads the mapping of entries."""
+
+    def __init__(self, rows: dict[int, bytes]) -> None:
+        self._rows = rows
+
+    def read(self, after: int, last: int, limit: int, limit_bytes: int) -> list[Row]:
+        found: list[Row] = []
+        for row in sorted(row for row in self._rows if after < row <= last)[:limit]:
+            record = self._rows[row]
+            found.append((row, record))
+            limit_bytes -= len(record)
+            if limit_bytes <= 0:
+                break
+        return found

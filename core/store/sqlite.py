@@ -6,6 +6,7 @@ On one machine, 300-byte records, synced, put and removed in turn: 820,000/s in 
 100; row by row (`executemany`) 590,000 and 230,000.
 """
 
+import errno
 import fcntl
 import os
 from array import array
@@ -18,16 +19,26 @@ import apsw
 
 from core.store.batch import QUEUE_SHIFT, Batch, Run, rows_of
 from core.store.errors import StoreError, StoreFull, StoreRefused
-from core.store.interface import Row, Store
+from core.store.formats import FORMAT, OLDEST, TALLIES, bring_up, format_of
+from core.store.interface import Store
+from core.store.reader import Reader, Row
+from core.store.sqlite_reader import SqliteReader
 
 FILE: Final = "dragoman.db"
 LOCK: Final = "lock"
 APPLICATION_ID: Final = 0x4472_6167  # "Drag"
-FORMAT: Final = 1  # of the tables; SQLite's user_version
 LONG_RUN: Final = 8  # records in a row of rows; a shorter one is not worth a statement of its own
 CHECKPOINT_PAGES: Final = 4_000  # of the log, until it is copied into the file: 16 MiB
 LOG_LIMIT_BYTES: Final = 64 << 20  # that the log keeps on disk once it was longer
-GIVE_BACK_PAGES: Final = 2_048  # free ones returned to the file system by one commit
+# Free pages returned to the file system by one commit, when there are as many free ones as are kept. Where there are more it is less:
+# each may have to be looked for among all of them, which takes 0.4 ms with 300,000.
+GIVE_BACK_PAGES: Final = 2_048
+GIVE_BACK_LEAST_PAGES: Final = 32
+REWRITTEN_PAGES: Final = 4_096  # in use, or less: the file is written anew instead, in some 100 ms whatever its size
+# One page of so many is in use, or less, when others are given back: by commits, and when there is nothing to commit. While a queue
+# is drained every page that goes costs a move of one that stays, and nothing once it is empty.
+USED_PARTS: Final = 4
+USED_PARTS_AT_REST: Final = 2
 KEPT_FREE_PAGES: Final = 8_192  # free ones that are kept for what comes next: 32 MiB
 
 _TABLES: Final = """
@@ -45,6 +56,14 @@ _ADD_APART: Final = (
     " insert into entry select place.value, what.value from place join what using (n)"
 )
 _REMOVE: Final = "delete from entry where row in (select value from carray(?))"
+_REMOVE_RANGE: Final = "delete from entry where row >= ? and row < ?"
+_COUNT_APART: Final = (
+    "with number as materialized (select rowid as n, value from carray(?)),"
+    " what as materialized (select rowid as n, value from carray(?))"
+    " insert into tally select number.value, what.value from number join what using (n) where true"
+    " on conflict do update set record = excluded.record"
+)
+_FORGET_COUNTS: Final = "delete from tally where queue in (select value from carray(?))"
 _SET: Final = "insert into definition values (?, ?, ?) on conflict do update set record = excluded.record"
 _UNSET: Final = "delete from definition where kind = ? and key = ?"
 
@@ -53,13 +72,15 @@ class SqliteStore(Store):
     """Keeps everything in the file of a data directory, which one process at a time may use."""
 
     def __init__(self, directory: Path, checkpoint_pages: int = CHECKPOINT_PAGES) -> None:
-        """Open or create the store; StoreRefused when it cannot be used."""
+        """Open or create the store; StoreRefused when it cannot be used. One of an older format is brought to this version's."""
         self._directory = directory
         self._checkpoint_pages = checkpoint_pages
         self._log_pages = 0
+        self._to_be_rewritten = False  # since so little of the file is in use
+        self._readers: list[SqliteReader] = []
         self._lock = lock_directory(directory)
         try:
-            self._db = _open(directory / FILE)
+            self._db, self.found_format = _open(directory / FILE)
         except BaseException:
             os.close(self._lock)
             raise
@@ -72,13 +93,13 @@ class SqliteStore(Store):
         self._all("update mark set value = 0 where name = 'clean'")
 
     def definitions(self) -> Iterable[tuple[int, str, bytes]]:
-        found = self._all("select kind, cast(key as blob), record from definition order by kind, key")
-        return [(row[0], row[1].decode(errors="replace"), octets(row[2])) for row in found]
+        found = self._all("select kind, cast(key as blob), cast(record as blob) from definition order by kind, key")
+        return [(kind_of(row[0]), row[1].decode(errors="replace"), octets(row[2])) for row in found]
 
     def rows(self, queue_number: int, after: int, limit: int) -> list[Row]:
         first, end = rows_of(queue_number)
         found = self._all(
-            "select row, record from entry where row >= ? and row < ? order by row limit ?",
+            "select row, cast(record as blob) from entry where row >= ? and row < ? order by row limit ?",
             (max(first, after + 1), end, limit),
         )
         rows: list[Row] = []
@@ -89,6 +110,16 @@ class SqliteStore(Store):
             rows.append((row, octets(record)))
             last = row
         return rows
+
+    def tallies(self) -> list[tuple[int, bytes]]:
+        return [(row[0], octets(row[1])) for row in self._all("select queue, cast(record as blob) from tally")]
+
+    def last_row(self, queue_number: int) -> int:
+        first, end = rows_of(queue_number)
+        found = self._one("select max(row) from entry where row >= ? and row < ?", (first, end)) or 0
+        if found and not first <= found < end:
+            raise self._damaged(f"row {found} where one of queue number {queue_number} should be")
+        return found
 
     def queue_numbers(self) -> list[int]:
         found: list[int] = []
@@ -111,12 +142,22 @@ class SqliteStore(Store):
                     if self._db.in_transaction:
                         self._db.execute("rollback")
                 raise
-            if self._log_pages >= self._checkpoint_pages:
+            if self._to_be_rewritten:
+                self._rewrite()
+            elif self._log_pages >= self._checkpoint_pages:
                 self._checkpoint()
         except apsw.FullError as error:
             raise StoreFull(f"no space left for {self._directory / FILE}") from error
         except apsw.Error as error:
+            if self._lacks_room_for_the_index(error):
+                raise StoreFull(f"no space left for {self._directory / FILE}-shm") from error
             raise StoreError(f"cannot write {self._directory / FILE}: {error}") from error
+
+    def _lacks_room_for_the_index(self, error: apsw.Error) -> bool:
+        """Tell whether only the log's index could not grow, which nothing is read from after a crash: SQLite calls it I/O."""
+        return (
+            getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE and self._db.system_errno == errno.ENOSPC
+        )
 
     def _logged(self, _db: apsw.Connection, _name: str, pages: int) -> int:
         self._log_pages = pages
@@ -144,31 +185,84 @@ class SqliteStore(Store):
             db.execute(_ADD_APART, (apsw.carray(places), apsw.carray(tuple(apart))))
         if batch.removed:
             db.execute(_REMOVE, (apsw.carray(batch.removed),))
+        for first, last in batch.removed_ranges:
+            db.execute(_REMOVE_RANGE, (first, last + 1))
+        self._count(batch)
         for number in batch.ended_queues:
-            db.execute("delete from entry where row >= ? and row < ?", rows_of(number))
+            db.execute(_REMOVE_RANGE, rows_of(number))
+        for row, damaged, reason in batch.set_aside:
+            db.execute("insert or replace into quarantine values (?, ?, ?)", (row, damaged, reason))
+            db.execute("delete from entry where row = ?", (row,))
         for kind, key, record in batch.definitions:
             if record is None:
                 db.execute(_UNSET, (kind, key))
             else:
                 db.execute(_SET, (kind, key, record))
-        if batch.removed or batch.ended_queues:
-            self._give_back()
+        if batch.removes:
+            self._give_back(USED_PARTS)
 
-    def _give_back(self) -> None:
-        """Return free pages to the file system, when there are many, a few at a time."""
+    def _count(self, batch: Batch) -> None:
+        numbers = array("q")
+        records: list[bytes] = []
+        gone = array("q", batch.ended_queues)
+        for number, record in batch.tallies:
+            if record is None:
+                gone.append(number)
+            else:
+                numbers.append(number)
+                records.append(record)
+        if numbers:
+            self._db.execute(_COUNT_APART, (apsw.carray(numbers), apsw.carray(tuple(records))))
+        if gone:
+            self._db.execute(_FORGET_COUNTS, (apsw.carray(gone),))
+
+    def _give_back(self, parts: int) -> bool:
+        """Return some free pages to the file system, where there are many and one in `parts` is in use, or less."""
         free = self._one("pragma freelist_count") or 0
-        if free > KEPT_FREE_PAGES and free * 2 > (self._one("pragma page_count") or 0):
-            self._db.execute(f"pragma incremental_vacuum({GIVE_BACK_PAGES})").fetchall()
+        total = self._one("pragma page_count") or 0
+        used = total - free
+        if free <= KEPT_FREE_PAGES or used * parts > total:
+            return False
+        if used <= REWRITTEN_PAGES:
+            self._to_be_rewritten = True
+        else:
+            pages = max(GIVE_BACK_LEAST_PAGES, GIVE_BACK_PAGES * KEPT_FREE_PAGES // free)
+            self._db.execute(f"pragma incremental_vacuum({pages})").fetchall()
+        return True
 
-    def set_aside(self, row: int, record: bytes, reason: str) -> None:
+    def _rewrite(self) -> None:
+        """Write what is in use anew, and give everything else back. Where there is no room for that, all is as it was."""
+        self._to_be_rewritten = False
+        try:
+            self._db.execute("vacuum").fetchall()
+            self._checkpoint()
+        except apsw.Error as error:
+            if not isinstance(error, apsw.FullError) and not self._lacks_room_for_the_index(error):
+                raise
+
+    def tidy(self) -> bool:
         try:
             with self._db:
-                self._db.execute("insert or replace into quarantine values (?, ?, ?)", (row, record, reason))
-                self._db.execute("delete from entry where row = ?", (row,))
+                more = self._give_back(USED_PARTS_AT_REST)
+            if self._to_be_rewritten:
+                self._rewrite()
+                return False
+            if not more or self._log_pages >= self._checkpoint_pages:
+                self._checkpoint()
+        except apsw.FullError:
+            return False
         except apsw.Error as error:
             raise StoreError(f"cannot write {self._directory / FILE}: {error}") from error
+        return more
+
+    def reader(self) -> Reader:
+        reader = SqliteReader(self._directory / FILE)
+        self._readers.append(reader)
+        return reader
 
     def close(self) -> None:
+        for reader in self._readers:
+            reader.close()
         try:
             self._all("update mark set value = 1 where name = 'clean'")
             self._db.close()
@@ -187,13 +281,19 @@ class SqliteStore(Store):
 
     def _damaged(self, what: str) -> StoreRefused:
         return StoreRefused(
-            f"{self._directory / FILE} is damaged: {what}; `dragoman store verify` says where, a backup restores it"
+            f"{self._directory / FILE} is damaged: {what}; `dragoman store verify` says where, a backup restores it,"
+            " and `dragoman store salvage` takes out what is readable"
         )
 
     def _one(self, statement: str, values: tuple[str | int, ...] = ()) -> int | None:
         rows = self._all(statement, values)
         found = rows[0][0] if rows else None
         return found if isinstance(found, int) else None
+
+
+def kind_of(kind: object) -> int:
+    """Return a kind; where damage has made something else of it, one that there is not."""
+    return kind if isinstance(kind, int) else -1
 
 
 def octets(record: object) -> bytes:
@@ -232,32 +332,38 @@ def sync_path(path: Path) -> None:
         os.close(opened)
 
 
-def _open(path: Path) -> apsw.Connection:
+def _open(path: Path) -> tuple[apsw.Connection, int]:
+    """Return the file of a store, and the format that it had."""
     new = not path.exists() or not path.stat().st_size
     try:
         if new:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         try:
-            _prepare(db, path, new=new)
+            found_format = _prepare(db, path, new=new)
         except BaseException:
             db.close(True)
             raise
     except (apsw.Error, OSError) as error:
         raise StoreRefused(f"cannot open {path}: {error}") from error
-    return db
+    return db, found_format
 
 
-def _prepare(db: apsw.Connection, path: Path, *, new: bool) -> None:
+def _prepare(db: apsw.Connection, path: Path, *, new: bool) -> int:
     db.execute("pragma synchronous = full")
     db.execute("pragma foreign_keys = off")
+    db.execute("pragma temp_store = memory")  # of which a file that is written anew takes 16 MiB
     if new:
         db.execute("pragma auto_vacuum = incremental")
     db.execute("pragma journal_mode = wal").fetchall()
     db.execute(f"pragma journal_size_limit = {LOG_LIMIT_BYTES}").fetchall()
     if not db.execute("pragma application_id").get:
         _create(db, path)
-    check_format(db, path)
+    check_format(db, path, OLDEST)
+    found_format = format_of(db)
+    if found_format != FORMAT:
+        bring_up(db, path, lambda _done, _total: None, keep=True)
+    return found_format
 
 
 def _create(db: apsw.Connection, path: Path) -> None:
@@ -265,16 +371,19 @@ def _create(db: apsw.Connection, path: Path) -> None:
         raise StoreRefused(f"{path} is an SQLite file, but not one of a broker; name another data directory")
     with db:
         db.execute(_TABLES)
+        db.execute(TALLIES)
         db.execute(f"pragma application_id = {APPLICATION_ID}")
         db.execute(f"pragma user_version = {FORMAT}")
 
 
-def check_format(db: apsw.Connection, path: Path) -> None:
-    """Refuse the file of another program, and another format."""
+def check_format(db: apsw.Connection, path: Path, oldest: int = FORMAT) -> None:
+    """Refuse the file of another program, and other formats than those from the `oldest` to this version's."""
     if db.execute("pragma application_id").get != APPLICATION_ID:
         raise StoreRefused(f"{path} is an SQLite file, but not one of a broker; name another data directory")
-    found = db.execute("pragma user_version").get
-    if found != FORMAT:
+    found = format_of(db)
+    if OLDEST <= found < oldest:
+        raise StoreRefused(f"{path} has format {found}; `dragoman store migrate` brings it to format {FORMAT}")
+    if not oldest <= found <= FORMAT:
         raise StoreRefused(
-            f"{path} has format {found}, and this version knows format {FORMAT} only; use the version that wrote it"
+            f"{path} has format {found}, and this version knows formats {OLDEST} to {FORMAT}; use the version that wrote it"
         )

@@ -11,7 +11,6 @@ from mypy_extensions import mypyc_attr
 
 from core.queueing.entry import Entry
 from core.store.errors import Damaged
-from core.store.sealing import seal, unseal
 
 _LINE: Final = struct.Struct(">HBq")
 
@@ -21,13 +20,12 @@ Kept = tuple[int, int, int]  # a number, its state, and the row of its entry, or
 class Line:
     """A number, the state that it is in, and the entry that it stands for, if any."""
 
-    def __init__(self, number: int, state: int, entry: Entry | None) -> None:
+    def __init__(self, number: int, state: int, entry: Entry | None, row: int = 0) -> None:
         self.number = number
         self.state = state
         self.entry = entry
-        self.known_row = (
-            0 if entry is None else entry.row
-        )  # as of the end of the batch; it may be settled before the seal
+        # As of the end of the batch; the entry may be settled before the seal, or be in the store only and not be given.
+        self.known_row = row if entry is None else entry.row
 
 
 class Statement:
@@ -37,24 +35,35 @@ class Statement:
         self.kind = kind
         self.key = key
         self._lines = lines
+        self._pending: list[Line] | None = None  # of entries without rows, when that was first asked
 
-    def record(self) -> bytes | None:
-        """Return the record, once entries have rows. What is not stored by now is not spoken of."""
+    def learn_rows(self) -> None:
+        """Note the rows that entries have got by now: they may be settled before this is written, in a batch behind it."""
+        pending: list[Line] = []
+        for line in self._lines if self._pending is None else self._pending:
+            entry = line.entry
+            if entry is not None and line.known_row <= 0:
+                line.known_row = entry.row
+                if line.known_row < 0:
+                    pending.append(line)
+        self._pending = pending
+
+    def content(self) -> bytes | None:
+        """Return the content of the definition, once entries have rows. What is not stored by now is not spoken of."""
         packed: list[bytes] = []
         for line in self._lines:
             entry = line.entry
             if entry is None:
-                packed.append(_LINE.pack(line.number, line.state, 0))
+                packed.append(_LINE.pack(line.number, line.state, line.known_row))
             else:
                 row = line.known_row if line.known_row > 0 else entry.row
                 if row > 0:
                     packed.append(_LINE.pack(line.number, line.state, row))
-        return seal(b"".join(packed)) if packed else None
+        return b"".join(packed) or None
 
 
-def lines_of(record: bytes) -> list[Kept]:
-    """Return the lines of a record, or raise Damaged."""
-    content = unseal(record)
+def lines_of(content: bytes) -> list[Kept]:
+    """Return the lines of a statement, or raise Damaged."""
     if len(content) % _LINE.size:
         raise Damaged(f"{len(content)} bytes are no whole number of lines")
     return [(number, state, row) for number, state, row in _LINE.iter_unpack(content)]

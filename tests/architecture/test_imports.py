@@ -34,8 +34,17 @@ PURE = {
 }
 
 # The store on disk, and what it needs for that.
-ON_DISK = {"core/store/sqlite.py", "core/store/inspection.py", "core/store/copying.py"}
-FOR_DISKS = {"apsw", "contextlib", "fcntl", "os", "pathlib"}
+ON_DISK = {
+    "core/store/copying.py",
+    "core/store/formats.py",
+    "core/store/inspection.py",
+    "core/store/migrating.py",
+    "core/store/raw_pages.py",
+    "core/store/salvage.py",
+    "core/store/sqlite.py",
+    "core/store/sqlite_reader.py",
+}
+FOR_DISKS = {"apsw", "contextlib", "errno", "fcntl", "os", "pathlib", "shutil"}
 
 
 def contracts() -> list[dict[str, Any]]:

@@ -2,12 +2,12 @@
 
 Random definitions, messages and settlements go to a broker with a memory store. A crash drops the batch that collects; a new
 broker must then have what the old one had at its last commit: the same exchanges, queues and bindings, and in each durable queue
-the same durable messages in the same order.
+the same durable messages in the same order. Windows have three entries, so most of what waits is in the store only.
 """
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.broker import Broker
 from core.client import Client
@@ -16,6 +16,7 @@ from core.queueing.entry import Entry
 from core.recovery import mark_seen, recover
 from core.store.memory import MemoryStore
 from tests.core.parts import Holder, a_broker, a_client
+from tests.core.queueing.windows import ENTRY_BYTES, all_of, commit, make_small, sequence_of
 
 QUEUES = ["a", "b", "c"]
 EXCHANGES = ["x", "y"]
@@ -27,8 +28,27 @@ ARGUMENTS = [
     {"x-max-priority": 5},
     {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "c"},
     {"x-message-ttl": 60_000},
+    {
+        "x-max-length": 4,
+        "x-overflow": "reject-publish-dlx",
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": "c",
+    },
 ]
 Contents = dict[str, list[bytes]]
+
+
+class Watcher(Holder):
+    """Notes the rows of entries that this broker delivers for the first time, and whether they say that one before it may have."""
+
+    def __init__(self, *, credit: int, settles: bool) -> None:
+        super().__init__(credit=credit, settles=settles)
+        self.firsts: list[tuple[int, bool]] = []
+
+    def deliver(self, entry: Entry) -> None:
+        super().deliver(entry)
+        if self.settles and entry.attempts == 1:  # else the row is forgotten by now
+            self.firsts.append((entry.row, entry.redelivered))
 
 
 class RecoveryMachine(RuleBasedStateMachine):
@@ -38,6 +58,7 @@ class RecoveryMachine(RuleBasedStateMachine):
     def begin(self) -> None:
         self.store = MemoryStore()
         self.count = 0
+        self.marked: set[int] = set()
         self.start(clean=True)
         for name in QUEUES:
             self.client.declare_queue(name, durable=True)
@@ -48,12 +69,14 @@ class RecoveryMachine(RuleBasedStateMachine):
 
     def start(self, *, clean: bool) -> None:
         self.broker: Broker = a_broker()
+        make_small(self.broker)
+        # Rows that a broker before may have delivered.
+        self.marked = set(self.store._rows) if not clean else {row for row in self.marked if row in self.store._rows}
         found = recover(self.broker, self.store)
         assert not found.damage
         assert found.clean == clean
         self.client: Client = a_client(self.broker)
-        self.holders: dict[str, Holder] = {}
-        self.lent: list[Entry] = []
+        self.holders: dict[str, Watcher] = {}
 
     # What happens
 
@@ -108,7 +131,7 @@ class RecoveryMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(QUEUES), settles=st.booleans(), credit=st.integers(1, 4))
     def consume(self, name: str, settles: bool, credit: int) -> None:
         if name in self.client.vhost.queues and name not in self.holders:
-            holder = self.holders[name] = Holder(credit=credit, settles=settles)
+            holder = self.holders[name] = Watcher(credit=credit, settles=settles)
             self.client.consume(name, holder)
             self.broker.run()
 
@@ -129,16 +152,21 @@ class RecoveryMachine(RuleBasedStateMachine):
     def retain(self, topic: str, body: bytes) -> None:
         self.client.retain(plain_message(self.client.target("amq.topic", topic).address, body, AT_LEAST_ONCE))
 
+    @rule(entries=st.integers(0, 4))
+    def shrink(self, entries: int) -> None:
+        """What the broker does when it holds much."""
+        for window in list(self.broker.surroundings.windows._members):
+            window.shrink(entries * ENTRY_BYTES)
+
+    @rule()
+    def end_a_turn(self) -> None:
+        self.broker.surroundings.windows.turn_ended()
+
     # What it must lead to
 
     @rule()
     def commit(self) -> None:
-        journal = self.broker.surroundings.journal
-        while not journal.idle:
-            batch = journal.seal()
-            if batch is not None:
-                self.store.commit(batch)
-                journal.committed = batch.number
+        commit(self.broker, self.store)
         self.committed = self.contents()
         self.routes = self.bindings()
 
@@ -148,38 +176,48 @@ class RecoveryMachine(RuleBasedStateMachine):
         self.start(clean=False)
         assert self.contents() == self.committed
         assert self.bindings() == self.routes
-        for queue in self.client.vhost.queues.values():
-            assert all(entry.redelivered for entry in queue.backlog.entries())
 
     @rule()
     def stop_in_order(self) -> None:
         """Connections end first, so that everything lent is back; what is not committed by then may be among it."""
-        seen: set[tuple[str, bytes]] = set()
+        self.look()
         for holder in self.holders.values():
             for entry in holder.held:
                 if entry.consumer is holder:
-                    seen.add((entry.queue.name, entry.message.body))
                     entry.queue.requeue(entry)
         mark_seen(self.broker)
         self.commit()
+        for queue in self.client.vhost.queues.values():
+            self.marked |= {entry.row for entry in queue.backlog.present() if entry.attempts}
         self.store.close()
         self.start(clean=True)
         assert self.contents() == self.committed
         assert self.bindings() == self.routes
-        for queue in self.client.vhost.queues.values():
-            for entry in queue.backlog.entries():
-                assert entry.redelivered or (queue.name, entry.message.body) not in seen
+
+    @invariant()
+    def look(self) -> None:
+        """What is delivered says whether it may have been before."""
+        for holder in getattr(self, "holders", {}).values():
+            for row, redelivered in holder.firsts:
+                assert redelivered == (row in self.marked)
+            holder.firsts.clear()
+
+    @invariant()
+    def queues_count_what_they_have(self) -> None:
+        for queue in self.client.vhost.queues.values() if hasattr(self, "client") else ():
+            bodies = [entry.message.body for entry in all_of(queue)]
+            assert (queue.ready_count, queue.ready_bytes) == (len(bodies), sum(map(len, bodies)))
 
     def contents(self) -> Contents:
         """Return the durable messages of each durable queue, in order, lent ones too; and what is retained."""
         found: Contents = {}
         for name, queue in self.client.vhost.queues.items():
             if queue.durable:
-                entries = set(queue.backlog.entries())
+                entries = set(all_of(queue))
                 holder = self.holders.get(name)
                 if holder is not None:  # what came back and was lent again is in its list twice
                     entries |= {entry for entry in holder.held if entry.queue is queue and entry.consumer is holder}
-                found[name] = [entry.message.body for entry in sorted(entries, key=_sequence) if entry.message.qos]
+                found[name] = [entry.message.body for entry in sorted(entries, key=sequence_of) if entry.message.qos]
         for topic in KEYS:
             message = self.client.vhost.retained.get(topic)
             found[f"retained {topic}"] = [message.body] if message is not None else []
@@ -201,10 +239,6 @@ class RecoveryMachine(RuleBasedStateMachine):
             if queue.durable:
                 found.add(f"queue {queue.name} {queue.arguments} {queue.auto_delete}")
         return found
-
-
-def _sequence(entry: Entry) -> int:
-    return entry.sequence
 
 
 TestRecovery = RecoveryMachine.TestCase

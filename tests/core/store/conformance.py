@@ -36,6 +36,12 @@ class StoreMachine(RuleBasedStateMachine):
         self.known: dict[tuple[int, str], bytes] = {}
         self.next_row = {queue: rows_of(queue)[0] + 1 for queue in QUEUES}
         self.number = 0
+        self.tallies: dict[int, bytes] = {}
+        self.reader = self.store.reader()
+
+    def next_batch(self) -> Batch:
+        self.number += 1
+        return Batch(self.number)
 
     @rule(
         added=st.lists(st.tuples(st.sampled_from(QUEUES), st.lists(RECORDS, min_size=1, max_size=20)), max_size=4),
@@ -52,8 +58,7 @@ class StoreMachine(RuleBasedStateMachine):
         ended: list[int],
         data: st.DataObject,
     ) -> None:
-        self.number += 1
-        batch = Batch(self.number)
+        batch = self.next_batch()
         removed = data.draw(st.lists(st.sampled_from(sorted(self.rows)), unique=True)) if self.rows else []
         for queue, records in added:
             run = Run(self.next_row[queue])
@@ -70,6 +75,7 @@ class StoreMachine(RuleBasedStateMachine):
         for queue in ended:
             first, end = rows_of(queue)
             self.rows = {row: record for row, record in self.rows.items() if not first <= row < end}
+            self.tallies.pop(queue, None)
         for kind, key, definition in defined:
             if definition is None:
                 self.known.pop((kind, key), None)
@@ -81,7 +87,44 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def set_aside(self, data: st.DataObject) -> None:
         row = data.draw(st.sampled_from(sorted(self.rows)))
-        self.store.set_aside(row, self.rows.pop(row), "damaged")
+        batch = self.next_batch()
+        batch.set_aside.append((row, self.rows.pop(row), "damaged"))
+        self.store.commit(batch)
+
+    @precondition(lambda self: self.rows)
+    @rule(data=st.data())
+    def remove_range(self, data: st.DataObject) -> None:
+        first, last = sorted(data.draw(st.tuples(*[st.sampled_from(sorted(self.rows))] * 2)))
+        batch = self.next_batch()
+        batch.removed_ranges.append((first, last))
+        self.rows = {row: record for row, record in self.rows.items() if not first <= row <= last}
+        self.store.commit(batch)
+
+    @rule(tallies=st.dictionaries(st.sampled_from(QUEUES), st.none() | RECORDS, min_size=1))
+    def count(self, tallies: dict[int, bytes | None]) -> None:
+        batch = self.next_batch()
+        batch.tallies.extend(tallies.items())
+        for queue, record in tallies.items():
+            self.tallies.pop(queue, None)
+            if record is not None:
+                self.tallies[queue] = record
+        self.store.commit(batch)
+
+    @rule(
+        after=st.integers(0, 30), length=st.integers(0, 60), limit=st.integers(1, 30), limit_bytes=st.integers(1, 300)
+    )
+    def read(self, after: int, length: int, limit: int, limit_bytes: int) -> None:
+        """By the way that stands beside the store: the same rows, as many as are asked for and fit, one at least."""
+        for queue in QUEUES:
+            first = rows_of(queue)[0] + after
+            expected: list[tuple[int, bytes]] = []
+            size = 0
+            for row in sorted(row for row in self.rows if first < row <= first + length)[:limit]:
+                if size >= limit_bytes:
+                    break
+                size += len(self.rows[row])
+                expected.append((row, self.rows[row]))
+            assert self.reader.read(first, first + length, limit, limit_bytes) == expected
 
     @rule()
     def close_and_open(self) -> None:
@@ -89,6 +132,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = self.open()
         assert self.store.stopped_cleanly()
         self.store.begin()
+        self.reader = self.store.reader()
 
     @rule()
     def crash_and_open(self) -> None:
@@ -96,6 +140,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = self.open()
         assert not self.store.stopped_cleanly()
         self.store.begin()
+        self.reader = self.store.reader()
 
     @invariant()
     def it_holds_what_was_committed(self) -> None:
@@ -104,12 +149,14 @@ class StoreMachine(RuleBasedStateMachine):
         assert list(self.store.definitions()) == [
             (kind, key, self.known[kind, key]) for kind, key in sorted(self.known)
         ]
+        assert sorted(self.store.tallies()) == sorted(self.tallies.items())
         shift = rows_of(1)[0]
         assert self.store.queue_numbers() == sorted({row // shift for row in self.rows})
         for queue in QUEUES:
             first, end = rows_of(queue)
             expected = [(row, self.rows[row]) for row in sorted(self.rows) if first <= row < end]
             assert self.store.rows(queue, 0, 1_000) == expected
+            assert self.store.last_row(queue) == (expected[-1][0] if expected else 0)
             if expected:
                 assert self.store.rows(queue, expected[0][0], 2) == expected[1:3]
 

@@ -42,6 +42,13 @@ def commit(broker: Broker, store: SqliteStore) -> None:
             journal.committed = batch.number
 
 
+def loaded(broker: Broker) -> list[str]:
+    """Have everything in memory, and return what was told of it."""
+    for queue in broker.vhosts["/"].queues.values():
+        queue.backlog.entries()
+    return broker.surroundings.windows.told()
+
+
 def bodies_of(broker: Broker) -> dict[str, list[bytes]]:
     """Return what each queue has, without what fills a body up."""
     queues = broker.vhosts["/"].queues

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 from core.broker import Broker
+from core.queueing.windows import READ_ROWS
 from core.recovery import recover
 from core.store.errors import StoreError
 from core.store.inspection import Inspection
@@ -17,11 +18,12 @@ from core.store.record import Codec
 from core.store.sqlite import FILE, SqliteStore
 from core.timers import Clock
 from tests.core.parts import a_broker
-from tests.core.store.filling import bodies_of, filled
+from tests.core.store.filling import bodies_of, commit, filled, loaded
 
 COUNTS: Final = {"a": 60, "b": 60, "large": 10}
 FLIPS: Final = 400
 CUTS: Final = 60
+PAGE_BYTES: Final = 4_096
 Change = Callable[[bytearray, random.Random], object]
 
 
@@ -61,11 +63,13 @@ def started(directory: Path) -> tuple[Broker | None, list[str]]:
         return None, [str(refused)]
     try:
         found = recover(broker, store)
+        told = found.damage + loaded(broker)
+        commit(broker, store)
     except StoreError as refused:
         store._db.close(True)
         return None, [str(refused)]
     store.close()
-    return broker, found.damage
+    return broker, told
 
 
 @pytest.mark.parametrize(("change", "count"), [(flip, FLIPS), (cut, CUTS)], ids=["flip", "cut"])
@@ -111,3 +115,47 @@ def test_a_flipped_bit_in_a_message_costs_that_message_only(tmp_path: Path, imag
     assert again is not None
     assert told == []
     assert bodies_of(again) == there
+
+
+def without_a_page(directory: Path, count: int, number: int) -> set[bytes]:
+    """Make a store of so many messages, and destroy the page that has one of them; return all that are on it."""
+    filled(directory, {"q": count}, size=300).close()
+    data = bytearray((directory / FILE).read_bytes())
+    page = data.index(f"q {number} ".encode()) // PAGE_BYTES * PAGE_BYTES
+    bodies = [f"q {there} ".encode() for there in range(count)]
+    lost = {body for body in bodies if page <= data.find(body) < page + PAGE_BYTES}
+    data[page : page + PAGE_BYTES] = bytes(PAGE_BYTES)
+    (directory / FILE).write_bytes(data)
+    return lost
+
+
+def test_a_page_that_cannot_be_read_costs_what_is_on_it_only(tmp_path: Path) -> None:
+    """The broker finds out when it comes there, tells of it, and goes on behind it."""
+    count = READ_ROWS * 3
+    lost = without_a_page(tmp_path, count, READ_ROWS + 100)
+    assert 5 < len(lost) < 20
+    broker = a_broker()
+    store = SqliteStore(tmp_path)
+    assert recover(broker, store).damage == []
+    queue = broker.vhosts["/"].queues["q"]
+    got: list[bytes] = []
+    while (entry := queue.get()) is not None:
+        got.append(entry.message.body.rstrip(b"."))
+        queue.accept(entry)
+    assert got == [body for number in range(count) if (body := f"q {number} ".encode()) not in lost]
+    assert (queue.ready_count, queue.ready_bytes) == (0, 0)
+    told = broker.surroundings.windows.told()
+    assert len(told) == 2
+    assert told[0].startswith("entries ")
+    assert told[0].endswith("they stay in the store and are not delivered")
+    assert told[1] == f"queue 'q' has {len(lost)} entries fewer than were counted"
+    store._db.close(True)
+
+
+@pytest.mark.parametrize("number", [0, 999])
+def test_a_start_needs_the_ends_of_queues(tmp_path: Path, number: int) -> None:
+    without_a_page(tmp_path, 1_000, number)
+    store = SqliteStore(tmp_path)
+    with pytest.raises(StoreError, match=r"dragoman\.db is damaged"):
+        recover(a_broker(), store)
+    store._db.close(True)

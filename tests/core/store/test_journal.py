@@ -1,9 +1,13 @@
 """The journal: what is settled in time is never written, and everything of one turn is in one batch."""
 
 from core.model.message import AT_LEAST_ONCE, AT_MOST_ONCE, plain_message
+from core.queueing.entry import Entry
 from core.queueing.queue import Queue
+from core.store import kinds
 from core.store.batch import Batch
-from core.store.journal import BATCH_ENTRIES, Journal
+from core.store.journal import BATCH_ENTRIES, COPIED_BYTES, Journal
+from core.store.sealing import place_of, unseal, unseal_row
+from core.store.stating import Kept, Line, Statement, Stating, lines_of
 from tests.core.parts import Holder, a_broker, a_client
 
 
@@ -13,7 +17,7 @@ class World:
     def __init__(self) -> None:
         self.broker = a_broker()
         self.journal: Journal = self.broker.surroundings.journal
-        self.journal.begin(1)
+        self.journal.begin(set())
         self.client = a_client(self.broker)
         self.queue: Queue = self.client.declare_queue("q", durable=True)
         self.batch()
@@ -128,7 +132,24 @@ def test_a_message_for_two_durable_queues_is_in_one_batch_with_one_record_each()
     batch = world.batch()
     assert batch is not None
     assert len(batch.runs) == 2
-    assert batch.runs[0].records == batch.runs[1].records
+    assert [len(run.records) for run in batch.runs] == [1, 1]
+    content, other = [unseal_row(run.records[0], run.first_row) for run in batch.runs]
+    assert content == other
+
+
+def test_a_large_message_for_many_queues_is_copied_once() -> None:
+    """A copy for each would take as much memory as there are queues."""
+    world = World()
+    for name in ("q", "r", "s", "t"):
+        world.client.declare_queue(name, durable=True)
+        world.client.bind_queue(name, "amq.fanout", "", {})
+    world.batch()
+    for size, copies in ((COPIED_BYTES - 100, 4), (COPIED_BYTES + 1, 2)):
+        world.publish(bytes(size), exchange="amq.fanout")
+        batch = world.batch()
+        assert batch is not None
+        assert len({id(run.records[0]) for run in batch.runs}) == copies
+        assert len({unseal_row(run.records[0], run.first_row) for run in batch.runs}) == 1
 
 
 def test_a_large_turn_is_one_batch_and_the_next_turn_begins_another() -> None:
@@ -140,6 +161,67 @@ def test_a_large_turn_is_one_batch_and_the_next_turn_begins_another() -> None:
     assert world.written() == BATCH_ENTRIES + 10
     assert world.written() == 1
     assert world.journal.idle
+
+
+class States(Stating):
+    """Says of one entry that it is under way, when that has changed."""
+
+    def __init__(self, entry: Entry) -> None:
+        self._entry = entry
+
+    def statements(self) -> list[Statement]:
+        return [Statement(kinds.IN_FLIGHT, "k", [Line(7, 0, self._entry)])]
+
+
+def stated(batch: Batch | None) -> list[Kept]:
+    """Return what a batch says of entries under way."""
+    assert batch is not None
+    ((kind, key, record),) = batch.definitions
+    assert record is not None
+    return lines_of(unseal(record, place_of(kind, key)))
+
+
+def test_an_entry_that_is_settled_between_two_large_batches_is_spoken_of_until_it_is_removed() -> None:
+    """Or after a failure between the second and the third nobody would know that it was under way."""
+    world = World()
+    holder = Holder(credit=1)
+    world.queue.add(holder)
+    for _ in range(BATCH_ENTRIES):
+        world.publish()
+    world.journal.end_turn()
+    (entry,) = holder.held
+    world.journal.changed(States(entry), promised=False)
+    for _ in range(BATCH_ENTRIES):
+        world.publish()
+    world.journal.end_turn()
+    first = world.batch()
+    assert first is not None
+    row = entry.row
+    assert row == first.runs[0].first_row
+    world.queue.accept(entry)
+    assert stated(world.batch()) == [(7, 0, row)]
+    third = world.batch()
+    assert third is not None
+    assert list(third.removed) == [row]
+
+
+def test_an_entry_that_is_settled_before_its_large_batch_is_sealed_is_never_spoken_of() -> None:
+    world = World()
+    holder = Holder(credit=1)
+    world.queue.add(holder)
+    for _ in range(BATCH_ENTRIES):
+        world.publish()
+    world.journal.end_turn()
+    (entry,) = holder.held
+    world.journal.changed(States(entry), promised=False)
+    for _ in range(BATCH_ENTRIES):
+        world.publish()
+    world.journal.end_turn()
+    world.queue.accept(entry)
+    assert world.written() == BATCH_ENTRIES - 1
+    second = world.batch()
+    assert second is not None
+    assert second.definitions == [(kinds.IN_FLIGHT, "k", None)]
 
 
 def test_without_a_store_nothing_is_told() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from core.store.batch import Batch, Run, rows_of
 from core.store.errors import StoreRefused
+from core.store.formats import FORMAT
 from core.store.sqlite import FILE, SqliteStore
 
 
@@ -61,6 +62,32 @@ def test_what_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(StoreRefused):
         SqliteStore(tmp_path)
     assert (tmp_path / FILE).read_bytes() == content
+
+
+@pytest.mark.parametrize("left", [0, 100, 1_500])
+def test_space_is_given_back_when_there_is_nothing_to_commit(tmp_path: Path, left: int) -> None:
+    """Where little is left the file is written anew, else the free pages go a few at a time."""
+    store = filled(tmp_path, 5_000, 30_000)
+    reader = store.reader()
+    batch = Batch(2)
+    batch.removed_ranges.append((rows_of(1)[0] + left + 1, rows_of(1)[0] + 5_000))
+    store.commit(batch)
+    steps = 0
+    while store.tidy():
+        steps += 1
+    assert (steps > 10) == (left > 1_000)
+    size = (tmp_path / FILE).stat().st_size
+    assert size < 2 * left * 30_000 + (64 << 20)
+    rows = store.rows(1, 0, 10_000)
+    assert len(rows) == left
+    first, end = rows_of(1)
+    assert reader.read(first, end, 10_000, 1 << 40) == rows
+    assert store._one("pragma auto_vacuum") == 2
+    assert store._one("pragma user_version") == FORMAT
+    store.close()
+    with sqlite3.connect(tmp_path / FILE) as db:
+        assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+    db.close()
 
 
 def test_space_is_given_back_once_a_backlog_is_drained(tmp_path: Path) -> None:
