@@ -29,17 +29,15 @@ from protocols.connection import COPY_LIMIT_BYTES
 from protocols.mqtt.dialect import Dialect, dialect_of
 from protocols.mqtt.errors import FAILURE, Forbidden
 from protocols.mqtt.frames import DUP
-from protocols.mqtt.lasting import PAGE_BITS, PAGE_IDS, RELEASED, UNDER_WAY, Lasting
+from protocols.mqtt.in_flight import in_order_of_giving, lines_of_page
+from protocols.mqtt.lasting import LAST_PACKET_ID, OF_GROUP, RELEASED, Lasting
 from protocols.mqtt.queue_fed import QueueFed
-from protocols.mqtt.subscription import Grant, noted
+from protocols.mqtt.subscription import Grant, GrantNotes, delivered_qos, sent_at_most_once
 
 if TYPE_CHECKING:
     from protocols.mqtt.stream import PacketStream
 
 IN_FLIGHT_LIMIT: Final = 1_024  # unacknowledged messages, whatever more the client says that it can take
-QUEUE_LIMIT_ENTRIES: Final = 100_000  # that wait in one session
-QUEUE_LIMIT_BYTES: Final = 256 << 20  # of bodies that wait in one session
-LAST_PACKET_ID: Final = 65_535
 FEEDS_LIMIT: Final = 1_000  # subscriptions of one session that queues feed: each settlement may have all of them look
 
 
@@ -55,6 +53,7 @@ class Deliveries(Consumer):
         self.shares = FOR_MQTT  # the dialect's, one step nearer
         self.publishing = False  # whether what is routed just now is published by the session's own client
         self.suspended = True
+        self.keeps_qos0 = surroundings.offline.qos0
         self._surroundings = surroundings
         self._queue: Queue | None = None
         self._window = IN_FLIGHT_LIMIT
@@ -65,13 +64,21 @@ class Deliveries(Consumer):
         self._feeds: dict[QueueFed, None] = {}
         self.lasting: Lasting | None = None  # where the session outlives the process
         self._was_in_flight: dict[int, Kept] = {}  # by row, while entries come back from the store
-        self._grants: dict[bytes, Grant] = {}  # of those, by note
+        self.was_lent: dict[int, Kept] = {}  # the same, of entries that groups had lent
+        self._has_been_lent = False  # whether some came back
+        self._notes = GrantNotes()
 
     @property
     def full(self) -> bool:
         """Whether the next message would push out another."""
         queue = self._queue
-        return queue is not None and queue.ready_count >= QUEUE_LIMIT_ENTRIES
+        return queue is not None and queue.ready_count >= queue.limit_entries
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether what comes now has to wait: the client is away, or was and has not been sent everything yet."""
+        queue = self._queue
+        return self.connection is None or (queue is not None and queue.ready_count > 0)
 
     @property
     def held_count(self) -> int:
@@ -85,19 +92,28 @@ class Deliveries(Consumer):
         """Take a message of QoS 1 or 2 until the client has it; its key must be sayable as a topic."""
         queue = self._queue
         if queue is None:
-            queue = self._begin_queue()
+            shelf: Shelf | None = None
             if self.lasting is not None:
-                queue.shelf = self.lasting.new_shelf()
+                try:
+                    shelf = self.lasting.new_shelf()
+                except Limit:  # the publisher is told
+                    self.counters.drop("no_queue_number")
+                    return False
+            queue = self._begin_queue()
+            if shelf is not None:
+                queue.keep_on(shelf, self._notes)
         return queue.put(message, grant)
 
     def _begin_queue(self) -> Queue:
         queue = self._queue = Queue(self.name, self._surroundings)
-        queue.limit_entries = QUEUE_LIMIT_ENTRIES
-        queue.limit_bytes = QUEUE_LIMIT_BYTES
+        queue.limit_entries = self._surroundings.offline.entries
+        queue.limit_bytes = self._surroundings.offline.size_bytes
         queue.add(self)
         return queue
 
     def deliver(self, entry: Entry) -> None:
+        if (self.keeps_qos0 or entry.row) and sent_at_most_once(self, entry):
+            return
         packet_id = self._last_packet_id
         while True:
             packet_id = packet_id + 1 if packet_id < LAST_PACKET_ID else 1
@@ -106,20 +122,30 @@ class Deliveries(Consumer):
         self._last_packet_id = packet_id
         self._sent[packet_id] = entry
         lasting = self.lasting
-        if lasting is None:
-            self._write(entry, packet_id, 0)
-        else:
+        if lasting is not None:
             lasting.sent(packet_id)
-            self._write(entry, packet_id, self._hold_back(entry))
+        elif not entry.row:  # no store has it
+            self._write(entry, packet_id, 0)
+            return
+        self._write(entry, packet_id, self._hold_back(entry))
 
     def _hold_back(self, entry: Entry) -> int:
-        """Have QoS 2 wait for its packet id; return the flag of what an earlier process may have sent [MQTT-3.3.1-1]."""
-        if delivered_qos(entry) == 2:
+        """Have QoS 2 wait until the store has its packet id, or has the message no more.
+
+        Return the flag of what an earlier process may have sent [MQTT-3.3.1-1].
+        """
+        via = entry.via
+        fed = via if isinstance(via, QueueFed) else None
+        leaves = self.lasting is None and fed is not None and fed.leaves_store(entry)
+        if leaves:
+            self._surroundings.journal.remove(entry)
+        if leaves or (self.lasting is not None and delivered_qos(entry) == 2):
             connection = self.connection
             assert connection is not None
             connection.outlet.hold()
             return 0  # what was sent is known
-        return DUP if entry.redelivered and entry.queue is self._queue else 0
+        sent = entry.queue is self._queue or (fed is not None and fed.may_have_been_sent(entry))
+        return DUP if entry.redelivered and sent else 0
 
     def failed(self, error: Exception) -> None:
         connection = self.connection
@@ -216,39 +242,31 @@ class Deliveries(Consumer):
         return self._queue
 
     def in_flight(self, page: int) -> list[Line]:
-        """Return what a store is to know of a page of packet ids. What other queues have lent is theirs again after a stop."""
-        found: list[Line] = []
-        for state, entries in ((UNDER_WAY, self._sent), (RELEASED, self._released)):
-            if len(entries) > PAGE_IDS:
-                first = page << PAGE_BITS
-                numbers = [number for number in range(first, first + PAGE_IDS) if number in entries]
-            else:
-                numbers = [number for number in entries if number >> PAGE_BITS == page]
-            for number in numbers:
-                entry = entries[number]
-                if entry.queue is self._queue:
-                    found.append(Line(number, state, entry))
-        return found
+        """Return what a store is to know of a page of packet ids."""
+        return lines_of_page(page, self._sent, self._released, self._queue)
 
     def restore_queue(self, queue_number: int) -> Shelf | None:
         """Make the queue again that an earlier process has told a store of."""
         lasting = self.lasting
         if lasting is None or not queue_number:
             return None
-        self._begin_queue()
-        return lasting.old_shelf(queue_number)
+        shelf = lasting.old_shelf(queue_number)
+        self._begin_queue().keep_on(shelf, self._notes)
+        return shelf
 
     def restore_in_flight(self, kept: Kept) -> None:
         """Learn of a packet id that an earlier process has used."""
-        self._was_in_flight[kept[2]] = kept
+        (self.was_lent if kept[1] & OF_GROUP else self._was_in_flight)[kept[2]] = kept
+
+    def last_in_flight(self) -> int:
+        """Return the last row that was in flight; 0 when none was."""
+        return max(self._was_in_flight, default=0)
 
     def restore_entry(self, message: Message, row: int, note: bytes, *, redelivered: bool) -> None:
         """Take an entry back; one that was in flight is so under the same packet id [MQTT-4.4.0-1]."""
         queue = self._queue
         assert queue is not None
-        grant = self._grants.get(note)
-        if grant is None:
-            grant = self._grants[note] = noted(note)
+        grant = self._notes.way_of(note)
         kept = self._was_in_flight.pop(row, None)
         if kept is None:
             queue.recover(message, row, redelivered=redelivered, via=grant)
@@ -256,14 +274,23 @@ class Deliveries(Consumer):
         packet_id, state, _ = kept
         entry = queue.recover(message, row, redelivered=True, via=grant, holder=self)
         (self._released if state == RELEASED else self._sent)[packet_id] = entry
-        self._last_packet_id = (
-            packet_id  # of the last that was sent: those behind it get the ids that they may have had
-        )
+        self._last_packet_id = packet_id  # those behind it get the ids that they may have had
+
+    def restore_lent(self, entry: Entry, packet_id: int, *, released: bool) -> None:
+        """Take back an entry that a group had lent, under the same packet id."""
+        (self._released if released else self._sent)[packet_id] = entry
+        self._has_been_lent = True
 
     def restored(self) -> None:
         """Learn that there is nothing more to come back."""
+        self.was_lent.clear()
         self._was_in_flight.clear()  # of entries that were settled
-        self._grants.clear()
+        if self._has_been_lent:  # several queues came back one after the other
+            sent, released = self._sent, self._released
+            order = in_order_of_giving([*sent, *released])
+            self._sent = {number: sent[number] for number in order if number in sent}
+            self._released = {number: released[number] for number in order if number in released}
+            self._last_packet_id = order[-1]
 
     # Other queues
 
@@ -299,6 +326,8 @@ class Deliveries(Consumer):
             if isinstance(via, QueueFed) and (feed is None or via is feed) and via.goes_back(entry):
                 del self._sent[packet_id]
                 self._unsent.pop(packet_id, None)
+                if self.lasting is not None:
+                    self.lasting.sent(packet_id)
                 entry.via = None  # or the queue would keep this session as long as the entry
                 entry.queue.requeue(entry)
 
@@ -368,10 +397,3 @@ class Deliveries(Consumer):
         for entry in released:  # the client has them
             entry.queue.accept(entry)
         self._unsent.clear()
-
-
-def delivered_qos(entry: Entry) -> int:
-    """Return the QoS that an entry is sent with."""
-    grant = entry.via
-    assert isinstance(grant, Grant)
-    return grant.qos_of(entry.message)

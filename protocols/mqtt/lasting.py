@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from protocols.mqtt.deliveries import Deliveries
     from protocols.mqtt.received import Received
 
+LAST_PACKET_ID: Final = 65_535
 PAGE_BITS: Final = 8  # of packet ids that are stated together
 PAGE_IDS: Final = 1 << PAGE_BITS
 SENT: Final = "sent"  # to the client; directions, as the store has them
@@ -30,6 +31,9 @@ NO_PAGE: Final = -1
 # States of a line, as the store has them.
 UNDER_WAY: Final = 0
 RELEASED: Final = 1  # the client has it; only sent ones
+OF_GROUP: Final = 2  # a flag: lent by a group, with the QoS and the option of the subscription that it came by
+QOS_SHIFT: Final = 2
+AS_PUBLISHED: Final = 16
 
 
 class Lasting(Stating):
@@ -66,10 +70,11 @@ class Lasting(Stating):
         self._vhost.keeping.session(self._client_id, stated)
 
     def new_shelf(self) -> Shelf:
-        """Return a shelf for the session's queue."""
-        self._queue_number = self._journal.new_queue_number()
+        """Return a shelf for the session's queue, or raise Limit."""
+        shelf = self._journal.new_shelf()
+        self._queue_number = shelf.number
         self._state()
-        return Shelf(self._queue_number)
+        return shelf
 
     def old_shelf(self, queue_number: int) -> Shelf:
         """Return the shelf that the session's queue had in an earlier process."""

@@ -32,8 +32,22 @@ class QueueFed(Subscription):
     def restore(self, vhost: VirtualHost) -> None:
         raise AssertionError(f"{type(self).__name__} does not say how it starts again")
 
+    # The store
+
     def stored_note(self) -> bytes:
-        return b""  # after a stop its entries are for whoever comes: they are in a queue that others consume too
+        return b""  # what waits is for whoever comes: it is in a queue that others consume too
+
+    def kept_state(self) -> int:
+        """Return what a store is to keep with the packet id of an entry that came by this; 0: after a stop it is the queue's."""
+        return 0
+
+    def may_have_been_sent(self, entry: Entry) -> bool:
+        """Whether an earlier process may have sent the entry to somebody who cannot be told any more."""
+        return False
+
+    def leaves_store(self, entry: Entry) -> bool:
+        """Whether an entry is out of the store as soon as it is sent to a session that the store knows nothing of."""
+        return False
 
     # The connection
 

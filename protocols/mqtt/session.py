@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from core.client import Client
 from core.model.errors import BrokerError, Denied, Limit
 from core.model.message import Message
+from core.queueing.group import Group
 from core.queueing.queue import Queue
 from core.queueing.session import Session
 from core.store.shelf import Shelf
@@ -21,6 +22,7 @@ from protocols.mqtt.dialect import Dialect
 from protocols.mqtt.granting import grant, grant_again
 from protocols.mqtt.lasting import SENT, Lasting
 from protocols.mqtt.received import Received
+from protocols.mqtt.shared import restore_lent
 from protocols.mqtt.subscription import Subscription
 from protocols.mqtt.will import DelayedWill
 
@@ -165,8 +167,17 @@ class MqttSession(Session):
     def restore_queue(self) -> Shelf | None:
         return self.deliveries.restore_queue(self._queue_number)
 
+    def last_in_flight(self) -> int:
+        return self.deliveries.last_in_flight()
+
     def restore_entry(self, message: Message, row: int, note: bytes, *, redelivered: bool) -> None:
         self.deliveries.restore_entry(message, row, note, redelivered=redelivered)
+
+    def lent_rows(self) -> list[int]:
+        return list(self.deliveries.was_lent)
+
+    def restore_lent(self, group: Group, message: Message, row: int) -> None:
+        restore_lent(self.deliveries, self.subscriptions.get(group.name), group, message, row)
 
     def restored(self) -> None:
         """Wait for the client, for as long as is left by the clock on the wall; from now on if the process has died on it."""

@@ -2,6 +2,9 @@
 
 The group is the core's (`core.queueing.group`). What MQTT adds: QoS 2 stays with the member that it was sent to, whatever
 becomes of that one [MQTT-4.8.2-4], [MQTT-4.8.2-5]; QoS 1 goes on to another as soon as the connection is lost.
+
+In the store what a member has is in the group's queue, and its packet id is the session's. Sent with QoS 2 to a session that ends
+with its connection, a message is in the store no more: nobody may get it after a stop [MQTT-4.8.2-5].
 """
 
 from typing import TYPE_CHECKING, Final
@@ -14,7 +17,9 @@ from core.model.names import TOPIC_SPACE
 from core.queueing.entry import Entry
 from core.queueing.group import AWAY, BUSY, READY, Group, Member
 from core.vhost import VirtualHost
+from protocols.mqtt.lasting import AS_PUBLISHED, OF_GROUP, QOS_SHIFT, RELEASED
 from protocols.mqtt.queue_fed import QueueFed
+from protocols.mqtt.subscription import Subscription
 from protocols.mqtt.topics import Filter, parse_filter
 
 if TYPE_CHECKING:
@@ -52,28 +57,37 @@ class SharedSubscription(QueueFed):
         self.as_published = as_published
         self._name = name  # as the client wrote it: that is one group
         self._pattern = topic_filter.pattern
-        self._member = ShareMember(self)
+        self.member = ShareMember(self)
         self._group: Group | None = None
 
+    def is_way(self, group: Group, state: int) -> bool:
+        """Whether entries of a group that are kept with this state came by this subscription."""
+        return self._group is group and self.kept_state() == state & ~RELEASED
+
+    def finish(self, group: Group) -> None:
+        """Be the way of what was begun in a group that this session is no member of any more."""
+        self._group = group
+        self.lend(self.member)
+
     def start(self, client: Client) -> None:
-        self._group = client.join(self._name, self._pattern, self.text, self._member)
+        self._group = client.join(self._name, self._pattern, self.text, self.member)
         self.deliveries.add_feed(self)
 
     def restore(self, vhost: VirtualHost) -> None:
-        self._group = vhost.join(self._name, self._pattern, self.text, self._member)
+        self._group = vhost.join(self._name, self._pattern, self.text, self.member)
         self.deliveries.add_feed(self)
         self.disconnected()
 
     def end(self, vhost: VirtualHost) -> None:
         self.deliveries.remove_feed(self)
         assert self._group is not None
-        vhost.leave(self._group, self._member)
+        vhost.leave(self._group, self.member)
 
     def authorize_again(self, client: Client) -> None:
         client.authorize(READ, "exchange", TOPIC_SPACE, self.text)
 
     def connected(self) -> None:
-        self.lend(self._member)
+        self.lend(self.member)
         self._move(BUSY)
 
     def pause(self) -> None:
@@ -87,7 +101,17 @@ class SharedSubscription(QueueFed):
 
     def _move(self, place: int) -> None:
         assert self._group is not None
-        self._group.move(self._member, place)
+        self._group.move(self.member, place)
+
+    def kept_state(self) -> int:
+        return OF_GROUP | self.qos << QOS_SHIFT | (AS_PUBLISHED if self.as_published else 0)
+
+    def may_have_been_sent(self, entry: Entry) -> bool:
+        shelf = entry.queue.shelf
+        return entry.row > 0 and shelf is not None and shelf.may_have_been_delivered(entry.row)
+
+    def leaves_store(self, entry: Entry) -> bool:
+        return self.qos_of(entry.message) == 2
 
     def goes_back(self, entry: Entry) -> bool:
         group = self._group
@@ -108,7 +132,8 @@ class ShareMember(Member):
     """What the group knows of a shared subscription."""
 
     def __init__(self, subscription: SharedSubscription) -> None:
-        super().__init__(settles=subscription.qos > 0)
+        settles = subscription.qos > 0
+        super().__init__(settles=settles, lasts=settles and subscription.deliveries.lasting is not None)
         self._subscription = subscription
 
     def deliver(self, entry: Entry) -> None:
@@ -126,3 +151,17 @@ class ShareMember(Member):
 
     def failed(self, error: Exception) -> None:
         self._subscription.deliveries.failed(error)
+
+
+def restore_lent(
+    deliveries: "Deliveries", subscription: Subscription | None, group: Group, message: Message, row: int
+) -> None:
+    """Take back an entry of a group that was on its way to a session, which may have another subscription there now, or none."""
+    packet_id, state, _ = deliveries.was_lent.pop(row)
+    way = subscription
+    if not isinstance(way, SharedSubscription) or not way.is_way(group, state):
+        qos, as_published = state >> QOS_SHIFT & 3, bool(state & AS_PUBLISHED)
+        way = SharedSubscription(deliveries, group.name, parse_shared(group.name), qos, 0, as_published=as_published)
+        way.finish(group)
+    entry = group.recover_held(message, row, way, way.member)
+    deliveries.restore_lent(entry, packet_id, released=bool(state & RELEASED))

@@ -113,6 +113,8 @@ class Status(Timed):
         self._say_number("messages.stored", census.stored)
         self._say_number("store.messages.count", census.stored)
         self._say_number("store.messages.bytes", census.stored_bytes)
+        self._say_number("store.commits.count", self._broker.counters.commits)
+        self._say_number("store.commits.messages", self._broker.counters.committed_messages)
         self._say_number("retained messages.count", census.retained)
         self._say_number("heap.current", memory_bytes)
         self._say_number("heap.maximum", self._most_memory_bytes)

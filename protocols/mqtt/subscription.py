@@ -12,6 +12,8 @@ from core.access import READ
 from core.client import Client
 from core.model.message import Message
 from core.model.names import TOPIC_SPACE
+from core.queueing.entry import Entry
+from core.queueing.window import Notes
 from core.routing.binding import Binding
 from core.routing.pattern import Pattern
 from core.routing.sink import Sink
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from protocols.mqtt.deliveries import Deliveries
 
 
+NOTES_LIMIT: Final = 64  # kept for one session, so that entries of the same subscription share a grant
 AS_PUBLISHED: Final = 4  # in the first byte of a stored note, beside the QoS
 
 
@@ -66,6 +69,21 @@ def noted(note: bytes) -> Grant:
     return grant
 
 
+class GrantNotes(Notes):
+    """The grants that the entries of one session came in by, as far as they have been in the store."""
+
+    def __init__(self) -> None:
+        self._grants: dict[bytes, Grant] = {}
+
+    def way_of(self, note: bytes) -> Grant:
+        grant = self._grants.get(note)
+        if grant is None:
+            if len(self._grants) >= NOTES_LIMIT:
+                self._grants.clear()
+            grant = self._grants[note] = noted(note)
+        return grant
+
+
 class Subscription(Grant):
     """One topic filter of one session, with the QoS it was granted."""
 
@@ -96,6 +114,8 @@ class Subscription(Grant):
     def take(self, message: Message) -> bool:
         deliveries = self.deliveries
         if message.qos and self.qos:
+            return keep(deliveries, message, self)
+        if deliveries.keeps_qos0 and deliveries.has_waiting:
             return keep(deliveries, message, self)
         connection = deliveries.connection
         if connection is None:
@@ -200,7 +220,7 @@ def _combined(subscriptions: list[Subscription]) -> Grant:
 
 
 def keep(deliveries: "Deliveries", message: Message, grant: Grant) -> bool:
-    """Have a message of QoS 1 or 2 wait in the session's queue."""
+    """Have a message wait in the session's queue."""
     if topic_field(message.address) == UNSAYABLE:
         deliveries.counters.drop("not_a_topic")
         return True
@@ -209,7 +229,7 @@ def keep(deliveries: "Deliveries", message: Message, grant: Grant) -> bool:
 
 def send(deliveries: "Deliveries", message: Message, grant: Grant) -> bool:
     """Send a message in a frame that is made for this one subscriber, or have it wait."""
-    if message.qos and grant.qos:
+    if (message.qos and grant.qos) or (deliveries.keeps_qos0 and deliveries.has_waiting):
         return keep(deliveries, message, grant)
     connection = deliveries.connection
     if connection is None:
@@ -222,3 +242,24 @@ def send(deliveries: "Deliveries", message: Message, grant: Grant) -> bool:
             deliveries.counters.delivered += 1
             connection.write(frame)
     return True
+
+
+def sent_at_most_once(deliveries: "Deliveries", entry: Entry) -> bool:
+    """Send an entry if its QoS is 0, which ends it; it needs no packet id."""
+    if delivered_qos(entry):
+        return False
+    grant = entry.via
+    assert isinstance(grant, Grant)
+    frame = deliveries.dialect.at_most_once(entry.message, grant)
+    connection = deliveries.connection
+    if frame and connection is not None:
+        connection.write(frame)
+    entry.queue.accept(entry)
+    return True
+
+
+def delivered_qos(entry: Entry) -> int:
+    """Return the QoS that an entry is sent with."""
+    grant = entry.via
+    assert isinstance(grant, Grant)
+    return grant.qos_of(entry.message)

@@ -7,6 +7,7 @@ from core.store.batch import Batch
 from core.store.memory import MemoryStore
 from protocols.connection import Peer
 from protocols.mqtt.session import restore_session
+from tests.core.queueing.windows import make_small
 from tests.protocols.world import C, ReadOutlet, Wire, World
 
 DOWN_S = 1.0  # between two processes
@@ -68,8 +69,11 @@ class NotingStore(MemoryStore):
 class LastingWorld(World):
     """Commits at the end of each turn, or, with a `slow` disk, one batch at a time and only when it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, small_windows: bool = False) -> None:
         super().__init__()
+        self.small_windows = small_windows
+        if small_windows:
+            make_small(self.broker)
         self.store = NotingStore()
         self.slow = False
         self._under_way: Batch | None = None
@@ -101,6 +105,7 @@ class LastingWorld(World):
             self._under_way = journal.seal()
             if not self.slow:
                 self.commit()
+        self.broker.surroundings.windows.turn_ended()
 
     def commit(self) -> None:
         """Have the batch that is under way on stable storage."""
@@ -136,6 +141,8 @@ class LastingWorld(World):
         super().__init__()
         self.slow = False
         self.broker.clock.wall = wall
+        if self.small_windows:
+            make_small(self.broker)
         self.found = recover(self.broker, self.store, restore_session)
         assert not self.found.damage
         self.turn()

@@ -24,9 +24,9 @@ from tests.protocols.mqtt.peer5 import Client5, publish5
 END_S = 100
 
 
-@pytest.fixture
-def world() -> LastingWorld:
-    return LastingWorld()
+@pytest.fixture(params=[False, True], ids=["", "small windows"])
+def world(request: pytest.FixtureRequest) -> LastingWorld:
+    return LastingWorld(small_windows=request.param)
 
 
 def stay(world: LastingWorld, *filters: tuple[str, int], name: str = "c") -> Client:

@@ -23,7 +23,7 @@ class Deaths(Exchanges):
         return self.world
 
     def new_world(self) -> World:
-        return LastingWorld()
+        return LastingWorld(small_windows=True)
 
     def talker(self, name: str) -> Talker:
         slow = self.lasting.slow

@@ -5,7 +5,7 @@ import pytest
 from core.access import EVERYTHING, NOTHING, Permission, User
 from core.broker import SESSION_EXPIRY_LIMIT_S
 from core.model.names import DEFAULT_VHOST
-from protocols.mqtt.deliveries import QUEUE_LIMIT_ENTRIES
+from core.queueing.offline import ENTRIES_LIMIT
 from protocols.mqtt.session import SESSIONS_LIMIT, MqttSession
 from tests.protocols.mqtt.peer import (
     ACCEPTED,
@@ -257,12 +257,59 @@ def test_a_queue_that_is_full_drops_the_oldest_and_counts(world: World) -> None:
     client.hang_up()
     chunk = publish("a", b"old", 1) * 1_000
     sender.wire.connection.receive(publish("a", b"first", 1))
-    for _ in range(QUEUE_LIMIT_ENTRIES // 1_000):
+    for _ in range(ENTRIES_LIMIT // 1_000):
         sender.wire.connection.receive(chunk)
     assert world.broker.counters.dropped == {"maxlen": 1}
     back = Client(world, clean=False)
     first = (back.greeted + back.take())[0]
     assert first == Publish("a", b"old", 1, 1)
+
+
+def test_how_much_waits_is_configured(world: World) -> None:
+    world.broker.surroundings.offline.entries = 2
+    client, sender = Client(world, clean=False), Client(world, "sender")
+    client.subscribe(("a", 1))
+    client.hang_up()
+    for number in range(3):
+        sender.publish("a", b"%d" % number, 1)
+    assert world.broker.counters.dropped == {"maxlen": 1}
+    back = Client(world, clean=False)
+    assert back.greeted + back.take() == [Publish("a", b"1", 1, 1), Publish("a", b"2", 1, 2)]
+
+
+@pytest.mark.parametrize(("published", "granted"), [(0, 2), (0, 0), (1, 0)])
+def test_messages_of_qos_0_wait_where_it_is_configured(world: World, published: int, granted: int) -> None:
+    world.broker.surroundings.offline.qos0 = True
+    client, sender = Client(world, clean=False), Client(world, "sender")
+    client.subscribe(("a", granted), ("b", 1))
+    sender.publish("a", b"at once", published)
+    assert client.take() == [Publish("a", b"at once")]
+    client.hang_up()
+    for body in (b"x", b"y"):
+        sender.publish("a", body, published)
+    sender.publish("b", b"z", 1)
+    back = Client(world, clean=False)
+    assert back.greeted + back.take() == [Publish("a", b"x"), Publish("a", b"y"), Publish("b", b"z", 1, 1)]
+    sender.publish("a", b"at once again", published)
+    assert back.take() == [Publish("a", b"at once again")]
+    assert world.broker.counters.dropped == {}
+    back.send(puback(1))
+    assert world.broker.surroundings.usage.held_bytes == 0
+
+
+def test_messages_of_qos_0_do_not_overtake_what_still_waits(world: World) -> None:
+    world.broker.surroundings.offline.qos0 = True
+    client, sender = Client(world, clean=False), Client(world, "sender")
+    client.subscribe(("#", 1))
+    session = world.broker.vhosts[DEFAULT_VHOST].sessions["c"]
+    assert isinstance(session, MqttSession)
+    session.deliveries.pause()
+    sender.publish("a", b"first", 1)
+    sender.publish("a", b"second")
+    assert client.take() == []
+    session.deliveries.go_on()
+    sender.publish("a", b"third")
+    assert client.take() == [Publish("a", b"first", 1, 1), Publish("a", b"second"), Publish("a", b"third")]
 
 
 def test_the_number_of_sessions_is_limited(world: World) -> None:

@@ -53,6 +53,8 @@ TREE: Final = {
     "bytes/sent",
     "store/messages/count",
     "store/messages/bytes",
+    "store/commits/count",  # ours
+    "store/commits/messages",
     "retained messages/count",
     "subscriptions/count",
     "shared_subscriptions/count",
