@@ -105,10 +105,8 @@ class OrderedBacklog(Backlog):
             if not rest.count:
                 break
         self._filed = place
-        self.count, self.bytes = (
-            count + rest.count,
-            size_bytes + rest.bytes,
-        )  # what a window could not read is not there
+        # What a window could not read is not there any more.
+        self.count, self.bytes = count + rest.count, size_bytes + rest.bytes
         if not rest.count:
             self._rest = None
         return True

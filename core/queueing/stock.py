@@ -109,9 +109,8 @@ class Stock(Lender):
 
     def _bury(self, where: DeadLettering, entry: Entry, reason: str) -> None:
         self._surroundings.counters.bury(reason)
-        self._surroundings.dead_letters.send(
-            where, entry, reason
-        )  # which has the store forget it, once it is elsewhere
+        # That has the store forget it, once it is elsewhere.
+        self._surroundings.dead_letters.send(where, entry, reason)
 
     def expire(self, entry: Entry) -> None:
         """Give up an entry, taken out already, whose time is over."""

@@ -13,9 +13,9 @@ transient messages are stored, or those behind them would have to stay.
 A message comes back as a start would have it: with the deadline that it has by the clock on the wall, and with the note of the
 way that it came in by (`Sink.stored_note`).
 
-Only a line can have a window. Queues with priorities are wholly in memory, and so are queues that consumers with selectors or
-somebody who browses have come to, until they are empty: entries leave those anywhere, and which one is next is not known without
-looking at all of them.
+Only a line can have a window. Queues with priorities are wholly in memory. So is, until the queue is empty, what was looked at in
+one that consumers with selectors, message groups or somebody who browses have come to: entries leave it anywhere. The window is
+the rest of it then (`OrderedBacklog`).
 """
 
 from collections import deque
@@ -39,10 +39,8 @@ if TYPE_CHECKING:
 NO_ROW: Final = 0
 LET_OUT_AT_ONCE: Final = 16_384  # entries of one queue that leave memory in one turn: some 3 ms
 
-
-NO_TAIL: Final[deque[Entry]] = (
-    deque()
-)  # of all that are not deep: an empty one takes 600 bytes of memory, and nothing goes in
+# The tail of all that are not deep: an empty one takes 600 bytes of memory, and nothing goes into this one.
+NO_TAIL: Final[deque[Entry]] = deque()
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

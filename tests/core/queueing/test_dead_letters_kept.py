@@ -2,24 +2,15 @@
 
 import pytest
 
-from core.broker import Broker
 from core.client import Client
 from core.model.message import AT_LEAST_ONCE, plain_message
 from core.queueing.dead_letters import LETTERS_AT_ONCE
 from core.recovery import mark_seen, recover
 from core.store.memory import MemoryStore
 from tests.core.parts import Holder, a_broker, a_client
+from tests.core.store.filling import commit
 
 COPIES = LETTERS_AT_ONCE + 100
-
-
-def commit(broker: Broker, store: MemoryStore) -> None:
-    journal = broker.surroundings.journal
-    while not journal.idle:
-        batch = journal.seal()
-        if batch is not None:
-            store.commit(batch)
-            journal.committed = batch.number
 
 
 def counts(client: Client) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from core.queueing.queue import Queue
 from core.queueing.usage import ENTRY_COST_BYTES
 from core.store.interface import Store
 from core.store.sealing import unseal_row
+from tests.core.store import filling
 
 ENTRY_BYTES = ENTRY_COST_BYTES + 16  # of memory, for a message of a few bytes
 
@@ -37,12 +38,7 @@ def sequence_of(entry: Entry) -> int:
 
 def commit(broker: Broker, store: Store) -> None:
     """End the turn, with everything on stable storage."""
-    journal = broker.surroundings.journal
-    while not journal.idle:
-        batch = journal.seal()
-        if batch is not None:
-            store.commit(batch)
-            journal.committed = batch.number
+    filling.commit(broker, store)
     broker.surroundings.windows.turn_ended()
 
 

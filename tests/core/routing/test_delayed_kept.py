@@ -11,6 +11,7 @@ from core.routing.exchange import Exchange
 from core.store import kinds
 from core.store.memory import MemoryStore
 from tests.core.parts import a_broker, a_client
+from tests.core.store.filling import commit
 
 
 class Scene:
@@ -44,12 +45,7 @@ class Scene:
         self.client.publish(self.exchange, message, None, 0)
 
     def commit(self) -> None:
-        journal = self.broker.surroundings.journal
-        while not journal.idle:
-            batch = journal.seal()
-            if batch is not None:
-                self.store.commit(batch)
-                journal.committed = batch.number
+        commit(self.broker, self.store)
 
     def wait(self, seconds: float) -> None:
         self.broker.clock.now += seconds

@@ -5,6 +5,7 @@ from pathlib import Path
 from core.broker import Broker
 from core.model.message import AT_LEAST_ONCE, plain_message
 from core.recovery import recover
+from core.store.interface import Store
 from core.store.sqlite import SqliteStore
 from tests.core.parts import a_broker, a_client
 
@@ -32,7 +33,7 @@ def filled(directory: Path, counts: dict[str, int], *, size: int = 20, taken: in
     return store
 
 
-def commit(broker: Broker, store: SqliteStore) -> None:
+def commit(broker: Broker, store: Store) -> None:
     """Write what the broker has told its journal."""
     journal = broker.surroundings.journal
     while not journal.idle:

@@ -20,6 +20,7 @@ from core.store.interface import Store
 from core.store.memory import MemoryStore
 from core.store.sqlite import FILE, SqliteStore
 from tests.core.parts import Holder, a_broker, a_client
+from tests.core.store.filling import commit
 from tests.core.store.history import left
 
 DEPTH = 3
@@ -78,15 +79,6 @@ def start(store: Store) -> Broker:
         queue.backlog.entries()  # have everything in memory
     commit(broker, store)
     return broker
-
-
-def commit(broker: Broker, store: Store) -> None:
-    journal = broker.surroundings.journal
-    while not journal.idle:
-        batch = journal.seal()
-        if batch is not None:
-            store.commit(batch)
-            journal.committed = batch.number
 
 
 def contents_of(broker: Broker) -> Found:

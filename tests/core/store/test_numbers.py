@@ -17,6 +17,7 @@ from core.store.numbers import QueueNumbers
 from core.store.shelf import Shelf
 from protocols.mqtt.session import restore_session
 from tests.core.parts import a_broker, a_client
+from tests.core.store.filling import commit
 from tests.protocols.mqtt.lasting_world import LastingWorld
 from tests.protocols.mqtt.peer5 import Client5, publish5, subscribe5
 
@@ -86,12 +87,7 @@ class Scene:
         return found.damage
 
     def commit(self) -> None:
-        journal = self.broker.surroundings.journal
-        while not journal.idle:
-            batch = journal.seal()
-            if batch is not None:
-                self.store.commit(batch)
-                journal.committed = batch.number
+        commit(self.broker, self.store)
 
     def publish(self, queue: str, body: bytes) -> None:
         target = self.client.target("", queue)
