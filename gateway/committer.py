@@ -88,11 +88,13 @@ class Committer(TurnEnd):
         if windows.damage:
             for sentence in windows.told():
                 log.error("damage in the store", what=sentence)
-        while self.wants_another():
+        while self.wants_another() and not journal.wait_for_settlements():
             batch = journal.seal()
             if batch is not None:
                 self._busy = True
                 self._orders.put(batch)
+            else:
+                self._reactor.release_output()
 
     def wants_another(self) -> bool:
         return not (self._busy or self._journal.idle or self.failure is not None)

@@ -4,6 +4,10 @@ While one batch is written, the next one collects. `promises` counts what somebo
 whoever is told compares it before and after, and waits for the batch of that time. What is settled before its batch is
 sealed is never written. Everything of one turn is in one batch, so that a transaction and a message in several queues are all
 there after a failure, or not at all.
+
+A batch is full before it is sealed where there is too much for one, or where consumers are about to settle what is in it. What
+leaves its queue in between may be somewhere else in the next batch (a dead letter, a transaction), so it is written and removed by
+that one; unless it is `settled`, by which its life ends.
 """
 
 from typing import Final
@@ -17,9 +21,9 @@ from core.store.sealing import NOWHERE, checksum, place_of, seal, seal_row
 from core.store.shelf import Shelf
 from core.store.stating import Statement, Stating
 
-# Rows of an entry, as `Entry.row` has them; every other value is where the store has it.
+# The row of an entry, as `Entry.row` has it, when the store does not have it. Less is the number of the batch that it is to be
+# written in, with the sign turned; more is where the store has it.
 UNSTORED: Final = 0
-PENDING: Final = -1  # in the batch that collects
 
 BATCH_ENTRIES: Final = 8_192  # after which a turn's end begins another batch: sealing one takes some 20 ms
 
@@ -34,6 +38,8 @@ class Collecting:
     def __init__(self, number: int) -> None:
         self.number = number
         self.entries: list[Entry] = []
+        self.moved: list[Entry] = []  # of batches that were full and not sealed, out of their queues by this one
+        self.expected = False  # whether somebody may settle entries of it at once
         self.changed: dict[Stating, None] = {}
         self.statements: list[Statement] = []
         self.touched: list[Shelf] = []  # from which something has left
@@ -52,6 +58,7 @@ class Journal:
         self._codec = codec
         self._open = Collecting(1)
         self._waiting: list[Collecting] = []  # full, to be sealed before the open one
+        self._moved: dict[Entry, int] = {}  # of all that are not sealed; their rows, once they have one
 
     def begin(self, taken: set[int]) -> None:
         """Collect from now on: there is a store with these numbers of queues in use, and the broker has what is in it."""
@@ -75,8 +82,9 @@ class Journal:
 
     def put(self, entry: Entry) -> None:
         """Store a new entry of a queue with a shelf."""
-        entry.row = PENDING
-        self._open.entries.append(entry)
+        collecting = self._open
+        entry.row = -collecting.number
+        collecting.entries.append(entry)
         self.promises += 1
 
     def remove(self, entry: Entry) -> None:
@@ -88,11 +96,24 @@ class Journal:
             shelf = entry.queue.shelf
             if shelf is not None:
                 self._count_out(shelf, 1, len(entry.message.body))
+        elif row != UNSTORED and row != -self._open.number:
+            self._moved[entry] = UNSTORED
+            self._open.moved.append(entry)
+
+    def settled(self, entry: Entry) -> None:
+        """Learn that a consumer is done with an entry and that nothing else comes of it: what is not sealed need not be stored."""
+        if entry.row < UNSTORED:
+            entry.row = UNSTORED
+
+    def expect_settlements(self) -> None:
+        """Learn that entries of the open batch are on their way to somebody who may settle them at once."""
+        self._open.expected = True
 
     def page_out(self, entry: Entry) -> None:
         """Store a new entry of a queue with a shelf that nobody was promised anything of, so that it need not stay in memory."""
-        entry.row = PENDING
-        self._open.entries.append(entry)
+        collecting = self._open
+        entry.row = -collecting.number
+        collecting.entries.append(entry)
 
     def remove_range(self, shelf: Shelf, first: int, last: int, entries: int, size_bytes: int) -> None:
         """Remove committed rows of a shelf that nobody has in memory, from `first` to `last`; so many entries they are."""
@@ -136,6 +157,17 @@ class Journal:
         if len(self._open.entries) >= BATCH_ENTRIES:
             self._waiting.append(self._close())
 
+    def wait_for_settlements(self) -> bool:
+        """Have the batch wait for the end of another turn, where it may shrink by then; return whether it does.
+
+        It is full: if what comes until then were part of it, some of that would always be too young to be settled.
+        """
+        collecting = self._open
+        if self._waiting or not collecting.expected or not collecting.entries:
+            return False
+        self._waiting.append(self._close())
+        return True
+
     def _close(self) -> Collecting:
         """Begin another batch; return the one that was open, with what was true at its end."""
         collected = self._open
@@ -164,6 +196,7 @@ class Journal:
             shelf.bytes -= size_bytes
             counted[shelf] = None
         self._shelve(collected.entries, batch, counted)
+        self._remove_moved(collected.moved, batch, counted)
         for waiting in self._waiting:
             for statement in waiting.statements:
                 statement.learn_rows()
@@ -171,7 +204,13 @@ class Journal:
             if shelf.number not in batch.ended_queues:
                 batch.tallies.append((shelf.number, shelf.tally()))
         for statement in collected.statements:
-            _define(batch, statement.kind, statement.key, statement.content())
+            content = statement.content()
+            standing = statement.standing
+            if standing is not None:
+                if content is None and not standing.stored:
+                    continue  # all that it speaks of was settled in time
+                standing.stored = content is not None
+            _define(batch, statement.kind, statement.key, content)
         if batch.empty:
             self.committed = batch.number
             return None
@@ -185,9 +224,13 @@ class Journal:
         content = b""
         its_checksum = 0
         shared = b""
+        pending = -batch.number
+        moved = self._moved
         for entry in entries:
+            if entry.row != pending and (not moved or entry not in moved):
+                continue
             shelf = entry.queue.shelf
-            if entry.row != PENDING or shelf is None:
+            if shelf is None:
                 continue
             via = entry.via
             its_note = b"" if via is None else via.stored_note()
@@ -209,17 +252,33 @@ class Journal:
                 batch.runs.append(run)
                 shelf.begin_batch(batch.number)
                 counted[shelf] = None
-            entry.row = row
+            if entry.row == pending:
+                entry.row = row
+            else:
+                moved[entry] = row
             shelf.next_row = row + 1
             shelf.entries += 1
             shelf.bytes += len(entry.message.body)
             run.records.append(shared or seal_row(content, its_checksum, row))
 
+    def _remove_moved(self, entries: list[Entry], batch: Batch, counted: dict[Shelf, None]) -> None:
+        for entry in entries:
+            row = self._moved.pop(entry)
+            shelf = entry.queue.shelf
+            if row and shelf is not None:
+                batch.removed.append(row)
+                shelf.entries -= 1
+                shelf.bytes -= len(entry.message.body)
+                counted[shelf] = None
+
     @property
     def idle(self) -> bool:
         """Whether the open batch holds nothing, and none waits."""
         collecting = self._open
-        return not (self._waiting or collecting.entries or collecting.changed) and collecting.batch.empty
+        return (
+            not (self._waiting or collecting.entries or collecting.changed or collecting.moved)
+            and collecting.batch.empty
+        )
 
 
 def _define(batch: Batch, kind: int, key: str, content: bytes | None) -> None:

@@ -28,12 +28,20 @@ class Line:
         self.known_row = row if entry is None else entry.row
 
 
+class Standing:
+    """Whether the store has something under a key, once all that was sealed is committed; written by the journal."""
+
+    def __init__(self, *, stored: bool) -> None:
+        self.stored = stored
+
+
 class Statement:
     """What a key of a kind means at the end of a batch. Without lines it means nothing any more."""
 
     def __init__(self, kind: int, key: str, lines: list[Line]) -> None:
         self.kind = kind
         self.key = key
+        self.standing: Standing | None = None  # where it is known
         self._lines = lines
         self._pending: list[Line] | None = None  # of entries without rows, when that was first asked
 

@@ -225,6 +225,7 @@ class Deliveries(Consumer):
 
     def _settle(self, packet_id: int, entry: Entry, code: int) -> None:
         if code < FAILURE:
+            self._surroundings.journal.settled(entry)
             entry.queue.accept(entry)
         else:
             entry.queue.discard(entry)

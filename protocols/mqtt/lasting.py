@@ -14,7 +14,7 @@ QoS 1 waits for nothing. An id that was given since the last commit is given aga
 from typing import TYPE_CHECKING, Final
 
 from core.store.shelf import Shelf
-from core.store.stating import Line, Statement, Stating
+from core.store.stating import Line, Standing, Statement, Stating
 from core.vhost import VirtualHost
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Lasting(Stating):
         self._marked = NO_PAGE  # the last page that was marked as changed
         self._sent_pages: dict[int, None] = {}  # changed in the batch that collects
         self._received_pages: dict[int, None] = {}
-        self._kept: dict[tuple[str, int], None] = {}  # pages that the store may have
+        self._kept: dict[tuple[str, int], Standing] = {}  # pages that the store may have
 
     # The session
 
@@ -114,6 +114,7 @@ class Lasting(Stating):
             self._marked = page
             self._sent_pages[page] = None
             self._journal.changed(self, promised=False)
+            self._journal.expect_settlements()
 
     def released(self, packet_id: int) -> None:
         """Note that the client has the message of an id."""
@@ -139,18 +140,23 @@ class Lasting(Stating):
 
     def _state_page(self, found: list[Statement], direction: str, page: int, lines: list[Line]) -> None:
         key = direction, page
-        if lines:
-            self._kept[key] = None
-        elif self._kept.pop(key, self) is self:
-            return  # it began and ended in this batch
-        found.append(self._vhost.keeping.in_flight(self._client_id, direction, page, lines))
+        standing = self._kept.get(key)
+        if standing is None:
+            if not lines:
+                return  # it began and ended in this batch
+            standing = self._kept[key] = Standing(stored=False)
+        elif not lines:
+            del self._kept[key]
+        statement = self._vhost.keeping.in_flight(self._client_id, direction, page, lines)
+        statement.standing = standing
+        found.append(statement)
 
     # From the store
 
     def restored_page(self, direction: str, packet_id: int) -> None:
         """Learn of an id that the store has: its page is stated anew, for the store may know of ids that are not in use."""
         page = packet_id >> PAGE_BITS
-        self._kept[direction, page] = None
+        self._kept[direction, page] = Standing(stored=True)
         (self._sent_pages if direction == SENT else self._received_pages)[page] = None
 
     def restored(self) -> None:

@@ -12,7 +12,7 @@ from core.store.errors import StoreError, StoreFull
 from core.store.memory import MemoryStore
 from core.store.sealing import place_of, seal
 from gateway.committer import Committer
-from tests.core.parts import a_client
+from tests.core.parts import Holder, a_client
 from tests.gateway.rig import Client, Rig, rig
 
 
@@ -152,6 +152,55 @@ def test_messages_that_commits_put_into_queues_are_counted() -> None:
         client.send(b"x")
         assert client.read(1) == b"x"
         assert w.rig.broker.counters.committed_messages == 3
+
+
+def test_what_is_settled_in_the_next_turn_is_said_without_a_commit() -> None:
+    with world() as w:
+        publisher, settler = w.connect(), w.connect()
+        core_client = a_client(w.rig.broker)
+        holder = Holder()
+        core_client.declare_queue("a", durable=True).add(holder)
+        w.store.open.set()
+        for _ in w.rig.turns("the commit of the queue"):
+            if w.rig.broker.counters.commits:
+                break
+
+        def publish(data: bytes) -> None:
+            target = core_client.target("", "a")
+            core_client.publish(target.exchange, plain_message(target.address, data, AT_LEAST_ONCE), None, 0)
+            w.journal.expect_settlements()
+            publisher.machine.write(data)
+
+        def settle(_data: bytes) -> None:
+            w.journal.settled(holder.held[0])
+            holder.held[0].queue.accept(holder.held[0])
+
+        publisher.machine.on_receive = publish
+        settler.machine.on_receive = settle
+        publisher.sock.sendall(b"x")
+        w.rig.turn()
+        settler.sock.sendall(b"s")
+        assert publisher.read(1) == b"x"
+        assert w.rig.broker.counters.commits == 1
+
+
+def test_what_nobody_settles_is_committed_a_turn_later() -> None:
+    with world() as w:
+        client = w.connect()
+        core_client = a_client(w.rig.broker)
+        core_client.declare_queue("a", durable=True).add(Holder())
+
+        def publish(data: bytes) -> None:
+            target = core_client.target("", "a")
+            core_client.publish(target.exchange, plain_message(target.address, data, AT_LEAST_ONCE), None, 0)
+            w.journal.expect_settlements()
+            client.machine.write(data)
+
+        client.machine.on_receive = publish
+        w.store.open.set()
+        client.send(b"x")
+        assert client.read(1) == b"x"
+        assert w.rig.broker.counters.committed_messages == 1
 
 
 def test_a_connection_that_closes_says_its_last_words_after_the_commit() -> None:

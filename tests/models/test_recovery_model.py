@@ -177,6 +177,34 @@ class RecoveryMachine(RuleBasedStateMachine):
         assert self.contents() == self.committed
         assert self.bindings() == self.routes
 
+    @rule(
+        name=st.sampled_from(QUEUES),
+        count=st.integers(1, 4),
+        what=st.sampled_from(["accept", "requeue", "discard", "purge"]),
+    )
+    def crash_between_two_batches(self, name: str, count: int, what: str) -> None:
+        """What leaves a queue while the batch that it came with waits is still there until the next one is committed."""
+        self.publish("", name, AT_LEAST_ONCE, count)
+        journal = self.broker.surroundings.journal
+        journal.expect_settlements()
+        if not journal.wait_for_settlements():
+            return
+        self.committed = self.contents()
+        self.routes = self.bindings()
+        if what == "purge":
+            self.purge(name)
+        else:
+            for entry in [
+                entry for holder in self.holders.values() for entry in holder.held if entry.consumer is holder
+            ]:
+                getattr(entry.queue, what)(entry)
+            self.broker.run()
+        batch = journal.seal()
+        if batch is not None:
+            self.store.commit(batch)
+            journal.committed = batch.number
+        self.crash()
+
     @rule()
     def stop_in_order(self) -> None:
         """Connections end first, so that everything lent is back; what is not committed by then may be among it."""

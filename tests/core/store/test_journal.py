@@ -7,7 +7,7 @@ from core.store import kinds
 from core.store.batch import Batch
 from core.store.journal import BATCH_ENTRIES, COPIED_BYTES, Journal
 from core.store.sealing import place_of, unseal, unseal_row
-from core.store.stating import Kept, Line, Statement, Stating, lines_of
+from core.store.stating import Kept, Line, Standing, Statement, Stating, lines_of
 from tests.core.parts import Holder, a_broker, a_client
 
 
@@ -217,11 +217,124 @@ def test_an_entry_that_is_settled_before_its_large_batch_is_sealed_is_never_spok
     for _ in range(BATCH_ENTRIES):
         world.publish()
     world.journal.end_turn()
+    world.journal.settled(entry)
     world.queue.accept(entry)
     assert world.written() == BATCH_ENTRIES - 1
     second = world.batch()
     assert second is not None
     assert second.definitions == [(kinds.IN_FLIGHT, "k", None)]
+
+
+def wait(world: World) -> None:
+    """Have the open batch wait for settlements."""
+    world.journal.expect_settlements()
+    assert world.journal.wait_for_settlements()
+
+
+def test_a_batch_waits_once_for_those_who_may_settle_what_is_in_it() -> None:
+    world = World()
+    holder = Holder()
+    world.queue.add(holder)
+    for body in (b"1", b"2"):
+        world.publish(body)
+    wait(world)
+    world.publish(b"3")
+    assert not world.journal.wait_for_settlements()
+    for entry in holder.held[:2]:
+        world.journal.settled(entry)
+        world.queue.accept(entry)
+    assert world.batch() is None
+    assert world.written() == 1
+    assert world.journal.idle
+
+
+def test_a_batch_waits_for_nobody_where_nothing_is_expected_or_nothing_is_new() -> None:
+    world = World()
+    world.publish()
+    assert not world.journal.wait_for_settlements()
+    world.batch()
+    world.journal.expect_settlements()
+    assert not world.journal.wait_for_settlements()
+
+
+def test_what_a_batch_takes_elsewhere_while_another_waits_is_not_lost_between_the_two() -> None:
+    """It is written with the first, and the second has its removal and the letter that has become of it."""
+    world = World()
+    dead = {"x-dead-letter-exchange": "", "x-dead-letter-routing-key": "end"}
+    world.client.declare_queue("end", durable=True)
+    queue = world.client.declare_queue("dying", durable=True, arguments=dead)
+    holder = Holder()
+    queue.add(holder)
+    world.batch()
+    world.publish(key="dying")
+    wait(world)
+    queue.discard(holder.held[0])
+    shelf = queue.shelf
+    assert shelf is not None
+    first = world.batch()
+    assert first is not None
+    assert [len(run.records) for run in first.runs] == [1]
+    assert shelf.entries == 1
+    second = world.batch()
+    assert second is not None
+    assert list(second.removed) == [first.runs[0].first_row]
+    assert [len(run.records) for run in second.runs] == [1]
+    assert (shelf.number, None) in second.tallies
+    assert world.journal.idle
+
+
+def test_what_is_accepted_in_a_transaction_while_its_batch_waits_is_removed_with_it() -> None:
+    world = World()
+    holder = Holder()
+    world.queue.add(holder)
+    world.publish()
+    wait(world)
+    world.queue.accept(holder.held[0])
+    first = world.batch()
+    assert first is not None
+    assert [len(run.records) for run in first.runs] == [1]
+    second = world.batch()
+    assert second is not None
+    assert list(second.removed) == [first.runs[0].first_row]
+
+
+class Pages(Stating):
+    """Says of one entry that it is under way as long as it is; and knows what the store has."""
+
+    def __init__(self) -> None:
+        self.standing = Standing(stored=False)
+        self.lines: list[Line] = []
+
+    def statements(self) -> list[Statement]:
+        statement = Statement(kinds.IN_FLIGHT, "k", self.lines)
+        statement.standing = self.standing
+        return [statement]
+
+
+def test_nothing_is_taken_back_that_was_never_said() -> None:
+    world = World()
+    pages = Pages()
+    holder = Holder()
+    world.queue.add(holder)
+    world.publish()
+    pages.lines = [Line(7, 0, holder.held[0])]
+    world.journal.changed(pages, promised=False)
+    wait(world)
+    world.journal.settled(holder.held[0])
+    world.queue.accept(holder.held[0])
+    assert world.batch() is None
+    world.publish()
+    pages.lines = [Line(8, 0, holder.held[1])]
+    world.journal.changed(pages, promised=False)
+    assert [number for number, _, _ in stated(world.batch())] == [8]
+    world.queue.accept(holder.held[1])
+    pages.lines = []
+    world.journal.changed(pages, promised=False)
+    batch = world.batch()
+    assert batch is not None
+    assert batch.definitions == [(kinds.IN_FLIGHT, "k", None)]
+    world.journal.changed(pages, promised=False)
+    assert world.batch() is None
 
 
 def test_without_a_store_nothing_is_told() -> None:

@@ -67,7 +67,10 @@ class NotingStore(MemoryStore):
 
 
 class LastingWorld(World):
-    """Commits at the end of each turn, or, with a `slow` disk, one batch at a time and only when it is told to."""
+    """Commits at the end of each turn, or, with a `slow` disk, one batch at a time and only when it is told to.
+
+    Only with a slow disk do batches wait for settlements, so that all of one turn is committed by the end of it otherwise.
+    """
 
     def __init__(self, *, small_windows: bool = False) -> None:
         super().__init__()
@@ -102,17 +105,22 @@ class LastingWorld(World):
         journal = self.broker.surroundings.journal
         journal.end_turn()
         while self._under_way is None and not journal.idle:
+            if self.slow and journal.wait_for_settlements():
+                break
             self._under_way = journal.seal()
             if not self.slow:
                 self.commit()
         self.broker.surroundings.windows.turn_ended()
 
     def commit(self) -> None:
-        """Have the batch that is under way on stable storage."""
+        """Have the batch that is under way on stable storage, or that which is next."""
+        journal = self.broker.surroundings.journal
         batch, self._under_way = self._under_way, None
+        if batch is None and not journal.idle:
+            batch = journal.seal()
         if batch is not None:
             self.store.commit(batch)
-            self.broker.surroundings.journal.committed = batch.number
+            journal.committed = batch.number
 
     def catch_up(self) -> None:
         """Have everything on stable storage, and the disk fast from now on."""
