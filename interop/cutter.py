@@ -24,6 +24,7 @@ class Cutter:
         self._lock = threading.Lock()
         self._budgets: list[int] = []
         self._left = -1  # bytes of the connection in turn; -1 for no limit
+        self._over: set[socket.socket] = set()  # both ends of connections that were cut: nothing of them counts any more
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()
@@ -56,7 +57,7 @@ class Cutter:
     def _pump(self, source: socket.socket, target: socket.socket) -> None:
         try:
             while data := source.recv(CHUNK_BYTES):
-                allowed, cut = self._spend(len(data))
+                allowed, cut = self._spend(source, target, len(data))
                 target.sendall(data[:allowed])
                 if cut:
                     break
@@ -64,9 +65,11 @@ class Cutter:
             pass
         self._end(source, target)
 
-    def _spend(self, size: int) -> tuple[int, bool]:
+    def _spend(self, source: socket.socket, target: socket.socket, size: int) -> tuple[int, bool]:
         """Return how many bytes may pass, and whether the connection is cut behind them."""
         with self._lock:
+            if source in self._over:
+                return 0, True
             if self._left < 0:
                 return size, False
             if size < self._left:
@@ -75,6 +78,7 @@ class Cutter:
             allowed = self._left
             self._left = self._budgets.pop(0) if self._budgets else -1
             self.cuts += 1
+            self._over.update((source, target))
             return allowed, True
 
     @staticmethod
