@@ -8,7 +8,6 @@ A core is kept busy only while the usual time to the next message is shorter tha
 wants that core.
 """
 
-import os
 import time
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +19,7 @@ from gateway.poller import Poller
 SMOOTHING: Final = 1 / 16  # of one waiting time in the usual one
 LONGEST: Final = 8  # times the poll, that one waiting time counts as at most: a pause is forgotten after 30 messages
 TAKEN_AWAY_S: Final = 1e-3  # between two looks, a microsecond apart by themselves: somebody else has had the core
-BACK_OFF_S: Final = 0.1  # without a busy poll then
+BACK_OFF_S: Final = 0.01  # without a busy poll then; a machine takes the core for itself now and then, too
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
@@ -53,7 +52,6 @@ class BusyPoll:
             events = poller.poll(0.0)
             if events:
                 return events
-            os.sched_yield()
             now = self._clock()
             if now - last > TAKEN_AWAY_S:
                 self._not_before = now + BACK_OFF_S

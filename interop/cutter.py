@@ -24,7 +24,7 @@ class Cutter:
         self._lock = threading.Lock()
         self._budgets: list[int] = []
         self._left = -1  # bytes of the connection in turn; -1 for no limit
-        self._over: set[socket.socket] = set()  # both ends of connections that were cut: nothing of them counts any more
+        self._over: set[socket.socket] = set()  # both ends of those that were cut: they count no more
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self.cuts = 0
         threading.Thread(target=self._accept, daemon=True).start()

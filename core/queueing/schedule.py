@@ -26,7 +26,7 @@ REPEAT: Final = "AMQ_SCHEDULED_REPEAT"  # times that it comes again after the fi
 JOB: Final = "scheduledJobId"
 PERIOD_LEAST_MS: Final = 100  # a fifth of ActiveMQ's own step of time
 DIGITS_LIMIT: Final = 10
-RATE_LIMIT: Final = 10_000.0  # times a second that all comes again, in one virtual host, so that no client keeps the broker busy
+RATE_LIMIT: Final = 10_000.0  # times a second that all comes again, in one virtual host: one client would keep it busy
 
 
 class Schedule(Exchange):

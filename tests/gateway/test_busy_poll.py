@@ -86,7 +86,7 @@ def test_it_backs_off_where_somebody_else_takes_the_core(wait: Wait) -> None:
     machine.gap_s = machine.look_s * 2
     wait(busy, machine, 1)
     machine.look_s, machine.gap_s = LOOK_S, POLL_S / 2
-    messages = int(BACK_OFF_S / machine.gap_s) - 100
+    messages = int(BACK_OFF_S / 2 / machine.gap_s)  # half of it is over, or less
     wait(busy, machine, messages)
     assert (machine.looks, machine.sleeps) == (0, messages)
     wait(busy, machine, 300)
