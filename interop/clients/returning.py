@@ -11,6 +11,7 @@ import aiomqtt
 import gmqtt
 import paho.mqtt.client as paho
 from amqtt.client import MQTTClient
+from amqtt.errors import AMQTTError, ClientError
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -269,7 +270,11 @@ class ReturningAmqtt(OnLoop):
 
     async def _read(self) -> None:
         while True:
-            message = await self._client.deliver_message()
+            try:
+                message = await self._client.deliver_message()
+            except (AMQTTError, ClientError):  # asked between two connections
+                await asyncio.sleep(AGAIN_S)
+                continue
             if message is not None:
                 self.bodies.put(bytes(message.data))
 
