@@ -165,12 +165,20 @@ class Committer(TurnEnd):
                 return self._orders.get(timeout=IDLE_S)
             except queue.Empty:
                 pass
-            try:
-                self._untidy = self._store.tidy()
-            except StoreError as failure:
+            failure = self._tidy()
+            if failure is not None:
                 self._tell(failure)
                 return None
         return self._orders.get()
+
+    def _tidy(self) -> StoreError | None:
+        try:
+            self._untidy = self._store.tidy()
+        except StoreError as failure:
+            return failure
+        except Exception as error:  # noqa: BLE001 - who waits for a commit must hear of it
+            return _bug(error)
+        return None
 
     def _commit(self, batch: Batch) -> Batch | StoreError:
         told = False
@@ -185,12 +193,17 @@ class Committer(TurnEnd):
                     return StoreError(str(full))
             except StoreError as failure:
                 return failure
-            except Exception as error:
-                log.exception("internal error in the store")
-                return StoreError(f"internal error: {error!r}")
+            except Exception as error:  # noqa: BLE001 - who waits for a commit must hear of it
+                return _bug(error)
             else:
                 return batch
 
     def _tell(self, result: Batch | StoreError) -> None:
         self._results.put(result)
         self._bell.ring()
+
+
+def _bug(error: Exception) -> StoreError:
+    """Write down a bug of ours, which ends the store like a failure of the disk: nobody knows what it has done."""
+    log.error("internal error in the store", exc_info=error)
+    return StoreError(f"internal error: {error!r}")

@@ -14,9 +14,8 @@ from interop.raw import RawSocket, mqtt_connection
 MEMORY_LIMIT_BYTES: Final = 64 << 20
 MESSAGE_LIMIT_BYTES: Final = 16 << 20
 LIMITS: Final = f"[limits]\nmemory_bytes = {MEMORY_LIMIT_BYTES}\nmessage_bytes = {MESSAGE_LIMIT_BYTES}\n"
-GROWTH_LIMIT_BYTES: Final = (
-    5 * MEMORY_LIMIT_BYTES
-)  # of resident memory: interpreted, an object costs more than estimated
+# Of resident memory: interpreted, an object costs more than estimated.
+GROWTH_LIMIT_BYTES: Final = 5 * MEMORY_LIMIT_BYTES
 ROUND_TRIP_LIMIT_S: Final = 2.0  # of the canary; a stall that hurts is longer, a busy machine's hiccup is not
 PAUSE_S: Final = 0.01
 PING: Final = b"\xc0\x00"

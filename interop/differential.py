@@ -21,9 +21,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from interop.operations import EVERY_EXCHANGE, QUEUES, QUORUM, Operation, operations
 
 DEPTH: Final = len(QUEUES)  # queues that a dead letter can go through, one each time the counts are asked for
-PATIENCE: Final = (
-    20  # times that the counts are asked for again: a quorum queue of RabbitMQ acts on what it has written
-)
+PATIENCE: Final = 20  # times that counts are asked for again: a quorum queue of RabbitMQ acts on what it has written
 PAUSE_S: Final = 0.05
 VOLATILE: Final = ("time", "timestamp_in_ms")
 PIKA: Final = (pika.exceptions.ChannelClosedByBroker, pika.exceptions.ConnectionClosedByBroker)

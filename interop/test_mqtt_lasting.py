@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(bool(os.environ.get("DRAGOMAN_HOST")), reason="a
 COUNT: Final = 300  # messages in a part of the conversation
 LIMIT_S: Final = 20.0  # for one message, with a start of the broker in between
 TOPIC: Final = "lasting/topic"
+SHARED: Final = f"$share/group/{TOPIC}"
 Inbox = queue.Queue[paho.MQTTMessage]
 
 either_version = pytest.mark.parametrize(
@@ -99,18 +100,20 @@ def received(inbox: Inbox, part: int, qos: int) -> list[bytes]:
 @either_version
 @both_qos
 @pytest.mark.parametrize("in_order", [False, True], ids=["killed", "stopped"])
-def test_what_waits_for_a_client_that_is_away_outlives_the_process(
-    mortal: Mortal, start: Start, qos: int, in_order: bool
+@pytest.mark.parametrize("topic_filter", [TOPIC, SHARED], ids=["of its own", "of a group"])
+def test_what_waits_for_those_who_are_away_outlives_the_process(
+    mortal: Mortal, start: Start, qos: int, topic_filter: str, in_order: bool
 ) -> None:
-    away = start("receiver")
-    away.subscribe((TOPIC, qos))
-    away.close()
+    for name in ("one", "other")[: 1 + (topic_filter == SHARED)]:
+        away = start(name)
+        away.subscribe((topic_filter, qos))
+        away.close()
     sender = start("sender")
     publish(sender, 0, qos)
     sender.client.publish(TOPIC, b"last", qos).wait_for_publish(LIMIT_S)
     mortal.again(in_order=in_order)
     inbox: Inbox = queue.Queue()
-    assert start("receiver", inbox).present
+    assert start("one", inbox).present
     assert received(inbox, 0, qos) == bodies(0)
     assert inbox.get(timeout=LIMIT_S).payload == b"last"
 
@@ -129,27 +132,6 @@ def test_a_conversation_goes_on_across_the_deaths_of_the_broker(mortal: Mortal, 
             client.come_back()
             assert client.present
         assert received(inbox, part, qos) == bodies(part)
-
-
-SHARED: Final = f"$share/group/{TOPIC}"
-
-
-@either_version
-@both_qos
-@pytest.mark.parametrize("in_order", [False, True], ids=["killed", "stopped"])
-def test_what_waits_for_a_group_outlives_the_process(mortal: Mortal, start: Start, qos: int, in_order: bool) -> None:
-    members = [start(name) for name in ("one", "other")]
-    for member in members:
-        member.subscribe((SHARED, qos))
-        member.close()
-    sender = start("sender")
-    publish(sender, 0, qos)
-    sender.client.publish(TOPIC, b"last", qos).wait_for_publish(LIMIT_S)
-    mortal.again(in_order=in_order)
-    inbox: Inbox = queue.Queue()
-    assert start("one", inbox).present
-    assert received(inbox, 0, qos) == bodies(0)
-    assert inbox.get(timeout=LIMIT_S).payload == b"last"
 
 
 @either_version

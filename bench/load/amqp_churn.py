@@ -81,11 +81,10 @@ def churn(churners: list[Churner], order: Order) -> dict[str, float]:
     links: list[Link] = []
     links.extend(churners)
     loop = Loop(links)
-    meter = Meter(order.broker_pid)
+    meter = Meter(order.timing())
     for churner in churners:
         churner.begin()
-    begun = time.monotonic()
-    turn_until(loop, churners, begun + order.warmup_s)
+    turn_until(loop, churners, meter.begun + order.warmup_s)
     meter.start(rounds(churners))
     turn_until(loop, churners, meter.started + order.seconds)
     figures = meter.stop(rounds(churners))

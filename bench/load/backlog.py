@@ -12,7 +12,7 @@ from bench.load.body import STAMP_BYTES
 from bench.load.confirms import persistent
 from bench.load.idle import resident_bytes
 from bench.load.link import WorkError
-from bench.load.loop import Loop
+from bench.load.loop import Loop, Standstill
 from bench.load.order import Order
 
 PATIENCE_S: Final = 30.0  # without a confirm or a delivery
@@ -83,19 +83,14 @@ def publisher(order: Order, queue: str) -> AmqpSource:
 
 def put(loop: Loop, source: AmqpSource, until: int, window: int) -> None:
     """Publish up to a number of messages, and wait until all of them are confirmed."""
-    seen = source.confirmed
-    moved = time.monotonic()
+    confirms = Standstill(PATIENCE_S)
     while source.confirmed < until:
         room = min(window - source.sent + source.confirmed, until - source.sent)
         if room >= min(window // 16 + 1, until - source.sent) and room > 0:
             source.publish_stamped(list(range(source.sent, source.sent + room)))
         loop.turn(0.1)
-        now = time.monotonic()
-        if source.confirmed != seen:
-            seen = source.confirmed
-            moved = now
-        elif now - moved > PATIENCE_S:
-            raise WorkError(f"nothing was confirmed for {PATIENCE_S:.0f} s behind {seen} messages")
+        if confirms.lasts(source.confirmed, time.monotonic()):
+            raise WorkError(f"nothing was confirmed for {PATIENCE_S:.0f} s behind {source.confirmed} messages")
 
 
 def take_out(order: Order) -> float:
@@ -107,16 +102,11 @@ def take_out(order: Order) -> float:
     amqp.consume(consumer, queue, order.window)
     drain = OrderedDrain(consumer, amqp.measure_delivery(consumer, order.size_bytes), order.size_bytes)
     loop = Loop([drain])
-    seen = drain.received
-    moved = time.monotonic()
+    deliveries = Standstill(PATIENCE_S)
     while drain.received < order.messages:
         loop.turn(0.1)
-        now = time.monotonic()
-        if drain.received != seen:
-            seen = drain.received
-            moved = now
-        elif now - moved > PATIENCE_S:
-            raise WorkError(f"nothing came for {PATIENCE_S:.0f} s after {seen} of {order.messages} messages")
+        if deliveries.lasts(drain.received, time.monotonic()):
+            raise WorkError(f"nothing came for {PATIENCE_S:.0f} s after {drain.received} of {order.messages} messages")
     elapsed = time.monotonic() - started
     loop.close()
     delete(order.ports["amqp"], queue)

@@ -12,7 +12,7 @@ from collections import deque
 from bench.load import mqtt_frames
 from bench.load.amqp import AmqpSource
 from bench.load.link import Drain, Link, Source, WorkError
-from bench.load.loop import STALL_S, Figures, Loop, Meter, Timing
+from bench.load.loop import Figures, Loop, Meter, Standstill, Timing
 from bench.load.mqtt import MqttSource
 
 PACKETS_BYTES = 4096  # one read of acknowledgements; a publisher has two or three outstanding
@@ -78,10 +78,9 @@ def fan_in(
     links: list[Link] = [drain]
     links.extend(sources)
     loop = Loop(links)
-    meter = Meter(timing.broker_pid)
-    sent = seen = drain.received
-    moved = begun = time.monotonic()
-    measuring = False
+    meter = Meter(timing)
+    arrivals = Standstill()
+    sent = drain.received
     while True:
         room = window - sent + drain.received
         while room > 0 and line:
@@ -90,15 +89,9 @@ def fan_in(
             room -= count
         loop.turn(0.1)
         now = time.monotonic()
-        if drain.received != seen:
-            seen = drain.received
-            moved = now
-        elif now - moved > STALL_S:
-            raise WorkError(f"{sent - seen} messages never arrived")
-        if not measuring and now - begun >= timing.warmup_s:
-            measuring = True
-            meter.start(drain.received)
-        elif measuring and now - meter.started >= timing.seconds:
+        if arrivals.lasts(drain.received, now):
+            raise WorkError(f"{sent - drain.received} messages never arrived")
+        if meter.over(drain.received, now):
             break
     figures = meter.stop(drain.received)
     loop.close()

@@ -39,19 +39,30 @@ class Figures:
 
 
 class Meter:
-    """Counts arrivals and processor time between the end of the warm-up and the end of the run."""
+    """Counts arrivals and processor time between the end of the warm-up, which begins with it, and the end of the run."""
 
-    def __init__(self, broker_pid: int) -> None:
-        self.broker_pid = broker_pid
+    def __init__(self, timing: Timing) -> None:
+        self.timing = timing
+        self.begun: float = time.monotonic()
+        self.running: bool = False
         self.started: float = 0.0
         self.generator_s: float = 0.0
         self.broker_s: float = 0.0
         self.messages: int = 0
 
+    def over(self, messages: int, now: float) -> bool:
+        """Start once the warm-up is over; tell whether the measured time is."""
+        if self.running:
+            return now - self.started >= self.timing.seconds
+        if now - self.begun >= self.timing.warmup_s:
+            self.start(messages)
+        return False
+
     def start(self, messages: int) -> None:
+        self.running = True
         self.messages = messages
         self.generator_s = own_cpu_s()
-        self.broker_s = cpu_s(self.broker_pid)
+        self.broker_s = cpu_s(self.timing.broker_pid)
         self.started = time.monotonic()
 
     def stop(self, messages: int) -> Figures:
@@ -59,8 +70,25 @@ class Meter:
         figures.seconds = time.monotonic() - self.started
         figures.messages = messages - self.messages
         figures.generator_cpu_s = own_cpu_s() - self.generator_s
-        figures.broker_cpu_s = cpu_s(self.broker_pid) - self.broker_s
+        figures.broker_cpu_s = cpu_s(self.timing.broker_pid) - self.broker_s
         return figures
+
+
+class Standstill:
+    """Tells when a count has not moved for too long."""
+
+    def __init__(self, limit_s: float = STALL_S) -> None:
+        self.limit_s = limit_s
+        self.count: int = -1
+        self.moved: float = time.monotonic()
+
+    def lasts(self, count: int, now: float) -> bool:
+        """Tell whether the count is what it was all that time."""
+        if count != self.count:
+            self.count = count
+            self.moved = now
+            return False
+        return now - self.moved > self.limit_s
 
 
 def own_cpu_s() -> float:
@@ -116,13 +144,10 @@ def closed_loop(
     links: list[Link] = [source]
     links.extend(drains)
     loop = Loop(links)
-    meter = Meter(timing.broker_pid)
+    meter = Meter(timing)
+    arrivals = Standstill()
     refill = max(1, window // REFILL_SHARE)
     lost = 0
-    begun = time.monotonic()
-    moved = begun  # when the last message arrived
-    seen = 0
-    measuring = False
     while True:
         arrived = (total(drains) if competing else least(drains)) + lost
         room = window - source.sent + min(arrived, source.confirmed)
@@ -130,18 +155,11 @@ def closed_loop(
             source.publish(room)
         loop.turn(0.1)
         now = time.monotonic()
-        if arrived != seen:
-            seen = arrived
-            moved = now
-        elif now - moved > STALL_S:
+        if arrivals.lasts(arrived, now):
             if source.confirmed < source.sent:
                 raise WorkError(f"{source.sent - source.confirmed} messages were never confirmed")
             lost += source.sent - arrived
-            moved = now
-        if not measuring and now - begun >= timing.warmup_s:
-            measuring = True
-            meter.start(total(drains))
-        elif measuring and now - meter.started >= timing.seconds:
+        if meter.over(total(drains), now):
             break
     figures = meter.stop(total(drains))
     figures.lost = lost
@@ -166,19 +184,17 @@ def total(drains: list[Drain]) -> int:
 def fixed_rate(source: Source, drain: Drain, rate: int, timing: Timing) -> Figures:
     """Send `rate` messages a second whatever happens; `drain.latencies` then holds those of the measured time."""
     loop = Loop([source, drain])
-    meter = Meter(timing.broker_pid)
+    meter = Meter(timing)
     step_ns = 1_000_000_000 // rate
     drain.stamped = True
     due = time.monotonic_ns() + step_ns
     measured_from = due + int(timing.warmup_s * 1e9)
     end = measured_from + int(timing.seconds * 1e9)
-    measuring = False
     poller = [loop.poller.fileno()]
     nothing: list[int] = []
     while True:
         now = time.monotonic_ns()
-        if not measuring and now >= measured_from:
-            measuring = True
+        if not meter.running and now >= measured_from:
             drain.latencies = []
             meter.start(drain.received)
         if now >= end:

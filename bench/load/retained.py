@@ -66,24 +66,16 @@ def greet_in_turn(port: int, run: str, count: int, size_bytes: int, timing: Timi
     prefix = f"bench/{run}"
     publisher = mqtt.connect(port, f"{run}-pub")
     delivery_bytes = store(publisher, prefix, count, size_bytes)
-    meter = Meter(timing.broker_pid)
+    meter = Meter(timing)
     greeted = 0
     waited_s = 0.0
-    measuring = False
-    begun = time.monotonic()
-    while True:
+    while not meter.over(greeted * count, time.monotonic()):
         sock = mqtt.connect(port, f"{run}-sub-{greeted}")
-        waited_s += greet(sock, f"{prefix}/#", count, delivery_bytes)
+        waiting_s = greet(sock, f"{prefix}/#", count, delivery_bytes)
         sock.close()
         greeted += 1
-        now = time.monotonic()
-        if not measuring and now - begun >= timing.warmup_s:
-            measuring = True
-            greeted = 0
-            waited_s = 0.0
-            meter.start(0)
-        elif measuring and now - meter.started >= timing.seconds:
-            break
+        if meter.running:
+            waited_s += waiting_s
     figures = meter.stop(greeted * count)
     figures.seconds = waited_s
     clear(publisher, prefix, count)

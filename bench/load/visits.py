@@ -13,7 +13,7 @@ from typing import Final
 
 from bench.load import mqtt_frames as frames
 from bench.load.link import Link, WorkError
-from bench.load.loop import STALL_S, Figures, Loop, Meter, Timing
+from bench.load.loop import STALL_S, Figures, Loop, Meter, Standstill, Timing
 
 AT_ONCE: Final = 50
 FIRST_PLACE: Final = 2  # 127.0.0.2
@@ -80,9 +80,8 @@ def visit_in_turn(visitors: Visitors, timing: Timing) -> Figures:
     """Keep `AT_ONCE` visits under way until the time is over; `messages` counts those that have ended."""
     loop = Loop([])
     places: dict[int, int] = {}  # by file descriptor
-    meter = Meter(timing.broker_pid)
-    begun = moved = time.monotonic()
-    measuring = False
+    meter = Meter(timing)
+    ends = Standstill()
     for place in range(AT_ONCE):
         enter(visitors, loop, places, place)
     while True:
@@ -95,14 +94,10 @@ def visit_in_turn(visitors: Visitors, timing: Timing) -> Figures:
                 visit.close()
                 visitors.ended += 1
                 enter(visitors, loop, places, places.pop(fd))
-                moved = time.monotonic()
         now = time.monotonic()
-        if now - moved > STALL_S:
+        if ends.lasts(visitors.ended, now):
             raise WorkError(f"no visit ended for {STALL_S:g} s")
-        if not measuring and now - begun >= timing.warmup_s:
-            measuring = True
-            meter.start(visitors.ended)
-        elif measuring and now - meter.started >= timing.seconds:
+        if meter.over(visitors.ended, now):
             break
     figures = meter.stop(visitors.ended)
     loop.close()

@@ -26,9 +26,7 @@ class Consumer:
         self.shared = shared
         self.settles = settles
         self.exclusive = False
-        self.alone = (
-            False  # whether all others wait while it is there (ActiveMQ's exclusive consumer); fixed before, too
-        )
+        self.alone = False  # whether others wait while it is there (ActiveMQ's exclusive consumer); fixed before, too
         self.priority = 0  # consumers with a higher one are served first; fixed before the queue has the consumer
         self.selector: Selector | None = None  # what it wants of the queue; fixed before the queue has the consumer
         self.suspended = False

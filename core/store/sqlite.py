@@ -22,7 +22,7 @@ from core.store.errors import StoreError, StoreFull, StoreRefused
 from core.store.formats import FORMAT, OLDEST, TALLIES, bring_up, format_of
 from core.store.interface import Store
 from core.store.reader import Reader, Row
-from core.store.sqlite_reader import SqliteReader
+from core.store.sqlite_reader import BUSY_MS, SqliteReader
 
 FILE: Final = "dragoman.db"
 LOCK: Final = "lock"
@@ -350,6 +350,7 @@ def _open(path: Path) -> tuple[apsw.Connection, int]:
 
 
 def _prepare(db: apsw.Connection, path: Path, *, new: bool) -> int:
+    db.set_busy_timeout(BUSY_MS)  # as where another process, `dragoman backup`, reads and puts the log in order first
     db.execute("pragma synchronous = full")
     db.execute("pragma foreign_keys = off")
     db.execute("pragma temp_store = memory")  # of which a file that is written anew takes 16 MiB

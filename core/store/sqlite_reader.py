@@ -12,9 +12,7 @@ import apsw
 from core.store.errors import StoreError
 from core.store.reader import Reader, Row
 
-BUSY_MS: Final = (
-    1_000  # to wait where the log is being put in order; what cannot be read is left out, so it must not be for that
-)
+BUSY_MS: Final = 1_000  # to wait where another connection puts the log in order
 
 # `>=`, since a search for what is behind a row begins on the page of that row, which may be one that cannot be read. And a
 # flipped bit may have made text of a blob, which need not be text.

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import pytest
 import structlog.testing
 
 from core.model.message import AT_LEAST_ONCE, plain_message
@@ -26,11 +27,14 @@ class Gate(MemoryStore):
         self.error: StoreError | None = None
         self.batches: list[Batch] = []
         self.tidied = threading.Semaphore(0)
+        self.tidy_error: Exception | None = None
         self.left = 3  # times that there is something to put in order
 
     def tidy(self) -> bool:
         self.left -= 1
         self.tidied.release()
+        if self.tidy_error is not None:
+            raise self.tidy_error
         return self.left > 0
 
     def commit(self, batch: Batch) -> None:
@@ -291,6 +295,21 @@ def test_a_store_with_nothing_to_commit_is_put_in_order_until_it_is() -> None:
             assert w.store.tidied.acquire(timeout=10)
         w.close()
         assert w.store.left == 0
+
+
+@pytest.mark.parametrize("error", [StoreError("cannot write: input/output error"), RuntimeError("a bug")])
+def test_a_store_that_fails_when_there_is_nothing_to_commit_has_failed(error: Exception) -> None:
+    with world() as w, structlog.testing.capture_logs():
+        w.store.tidy_error = error
+        client = w.connect()
+        w.begin_commit(client, b"!one")
+        w.store.open.set()
+        for _ in w.rig.turns("the failure"):
+            if w.failures:
+                break
+        client.send(b"!two")
+        assert client.read(4) == b"!one"
+        assert client.nothing_comes()
 
 
 def test_what_is_left_is_written_at_the_end() -> None:

@@ -181,19 +181,23 @@ def stated(batch: Batch | None) -> list[Kept]:
     return lines_of(unseal(record, place_of(kind, key)))
 
 
+def fill_two_batches(world: World) -> Entry:
+    """Publish so much; return the entry of the first that is under way, as the second says."""
+    holder = Holder(credit=1)
+    world.queue.add(holder)
+    for number in range(2):
+        for _ in range(BATCH_ENTRIES):
+            world.publish()
+        if number:
+            world.journal.changed(States(holder.held[0]), promised=False)
+        world.journal.end_turn()
+    return holder.held[0]
+
+
 def test_an_entry_that_is_settled_between_two_large_batches_is_spoken_of_until_it_is_removed() -> None:
     """Or after a failure between the second and the third nobody would know that it was under way."""
     world = World()
-    holder = Holder(credit=1)
-    world.queue.add(holder)
-    for _ in range(BATCH_ENTRIES):
-        world.publish()
-    world.journal.end_turn()
-    (entry,) = holder.held
-    world.journal.changed(States(entry), promised=False)
-    for _ in range(BATCH_ENTRIES):
-        world.publish()
-    world.journal.end_turn()
+    entry = fill_two_batches(world)
     first = world.batch()
     assert first is not None
     row = entry.row
@@ -207,16 +211,7 @@ def test_an_entry_that_is_settled_between_two_large_batches_is_spoken_of_until_i
 
 def test_an_entry_that_is_settled_before_its_large_batch_is_sealed_is_never_spoken_of() -> None:
     world = World()
-    holder = Holder(credit=1)
-    world.queue.add(holder)
-    for _ in range(BATCH_ENTRIES):
-        world.publish()
-    world.journal.end_turn()
-    (entry,) = holder.held
-    world.journal.changed(States(entry), promised=False)
-    for _ in range(BATCH_ENTRIES):
-        world.publish()
-    world.journal.end_turn()
+    entry = fill_two_batches(world)
     world.journal.settled(entry)
     world.queue.accept(entry)
     assert world.written() == BATCH_ENTRIES - 1

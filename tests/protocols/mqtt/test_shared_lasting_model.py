@@ -9,13 +9,24 @@ from typing import Final
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, rule
 
 from core.model.names import DEFAULT_VHOST
 from core.store import kinds
+from tests.protocols.mqtt.group_machine import (
+    ANCHOR,
+    NAMES,
+    PUBACK,
+    PUBCOMP,
+    PUBREC,
+    SHARED,
+    Box,
+    GroupMachine,
+    names,
+    others,
+)
 from tests.protocols.mqtt.lasting_world import LastingWorld
 from tests.protocols.mqtt.peer5 import Client5, Packet, ack, publish5, unsubscribe5
-from tests.protocols.mqtt.test_shared_model import ANCHOR, NAMES, PUBACK, PUBCOMP, PUBREC, SHARED, Box, names, others
 
 EXPIRY_S: Final = 1_000
 
@@ -29,9 +40,7 @@ class Member(Box):
         self.holds: dict[int, int] = {}  # messages of QoS 2 by packet id, until they are released
 
 
-class DyingGroup(RuleBasedStateMachine):
-    window = 2
-
+class DyingGroup(GroupMachine[Member]):
     def __init__(self) -> None:
         super().__init__()
         self.world = LastingWorld()
@@ -60,18 +69,6 @@ class DyingGroup(RuleBasedStateMachine):
             self.publisher_reads(said)
             self.pump()
 
-    @rule(name=names, persistent=st.booleans())
-    def comes(self, name: str, persistent: bool) -> None:
-        box = self.boxes[name]
-        if box.client is None:
-            self.connect(box, persistent=persistent or box.has_session or name == ANCHOR)
-
-    @rule(name=names, qos=st.integers(1, 2))
-    def subscribes(self, name: str, qos: int) -> None:
-        box = self.boxes[name]
-        if box.client is not None:
-            self.subscribe(box, qos)
-
     @rule(name=others)
     def unsubscribes(self, name: str) -> None:
         box = self.boxes[name]
@@ -90,12 +87,6 @@ class DyingGroup(RuleBasedStateMachine):
             self.world.turn()
             self.pump()
 
-    @rule(name=names)
-    def is_taken_over(self, name: str) -> None:
-        box = self.boxes[name]
-        if box.client is not None and box.persistent:
-            self.connect(box, persistent=True)
-
     @rule(name=others)
     def loses_its_session(self, name: str) -> None:
         box = self.boxes[name]
@@ -105,12 +96,6 @@ class DyingGroup(RuleBasedStateMachine):
             Client5(self.world, name).hang_up()
             self.world.turn()
             self.go_on(slow)
-
-    @precondition(lambda self: any(box.inbox for box in self.boxes.values()))
-    @rule(name=names, times=st.integers(1, 3))
-    def reads(self, name: str, times: int) -> None:
-        for _ in range(times):
-            self.read(self.boxes[name])
 
     @rule(what=st.sampled_from(["is slow", "is slow", "has written a batch", "catches up"]))
     def disk(self, what: str) -> None:
@@ -251,10 +236,6 @@ class DyingGroup(RuleBasedStateMachine):
     def nothing_is_given_twice(self) -> None:
         assert {number: times for number, times in self.given.items() if times > 1} == {}
 
-    @invariant()
-    def no_more_is_under_way_than_a_member_takes(self) -> None:
-        assert all(len(box.inbox) <= self.window for box in self.boxes.values())
-
     def teardown(self) -> None:
         """Have everybody come back and read to the end, also in one more process; then nothing is left anywhere."""
         self.catch_up()
@@ -267,16 +248,11 @@ class DyingGroup(RuleBasedStateMachine):
         for box in self.boxes.values():
             if box.has_session:
                 self.connect(box, persistent=True)
-        while any(box.inbox for box in self.boxes.values()):
-            for box in self.boxes.values():
-                self.read(box)
+        self.read_to_the_end()
         assert self.confirmed <= self.acknowledged | self.given.keys() | self.may_be_lost
         assert not self.world.broker.counters.dropped
-        for box in self.boxes.values():
-            assert not box.holds
-            if box.client is not None:
-                assert not box.client.closed
-                box.client.send(b"\xe0\x02\x00\x00")  # DISCONNECT
+        assert not any(box.holds for box in self.boxes.values())
+        self.say_good_bye()
         self.publisher.send(b"\xe0\x02\x00\x00")
         assert self.world.broker.surroundings.usage.held_bytes == 0
         assert self.world.store.queue_numbers() == []
