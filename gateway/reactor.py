@@ -51,6 +51,9 @@ class Reactor:
         self._poller = poller
         self._acceptors: dict[int, Acceptor] = {}  # by file descriptor
         self.busy_poll = BusyPoll()
+        self._flowing = (
+            False  # whether messages came until others had their turn: the next one is waited for in here too
+        )
 
     @property
     def connections(self) -> int:
@@ -78,20 +81,25 @@ class Reactor:
         if self._acceptors.pop(fd, None) is not None:
             self._poller.remove(fd, READ)
 
-    def turns(self, current_time: Callable[[], float]) -> bool:
-        """Turn while messages come, for a few milliseconds at most; return whether there is more to do at once."""
+    def turns(self, current_time: Callable[[], float], *, woken: bool = False) -> bool:
+        """Turn while messages come, for a few milliseconds at most; return whether there is more to do at once.
+
+        `woken`: another task has left something for the first turn, which waits for nobody then.
+        """
         now = current_time()
         end = now + YIELD_AFTER_S
-        wait_s = 0.0
+        wait_s = NEXT_MESSAGE_S if self._flowing and not woken else 0.0
+        self._flowing = False
         for _ in range(YIELD_AFTER_TURNS):
             events = self._poll(wait_s)
             now = current_time()
             more = self.turn(events, now, time.time())
             if not events and not more:
                 return False
+            wait_s = 0.0 if more else NEXT_MESSAGE_S
             if now >= end:
                 break
-            wait_s = 0.0 if more else NEXT_MESSAGE_S
+        self._flowing = wait_s > 0.0
         return True
 
     def _poll(self, wait_s: float) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """A backlog in one durable queue of AMQP: persistent, numbered messages are put there under confirms, and taken out in order."""
 
 import socket
+import statistics
 import time
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,8 @@ from bench.load.loop import Loop, Standstill
 from bench.load.order import Order
 
 PATIENCE_S: Final = 30.0  # without a confirm or a delivery
-SAMPLE_SHARE: Final = 20  # the first and the last twentieth of the messages show the rates without and with a backlog
+SAMPLE_SHARE: Final = 20  # a twentieth of the messages is a sample
+SAMPLES: Final = 5  # of the rate behind the backlog, and as many of that into an empty queue
 
 
 class OrderedDrain(AmqpDrain):
@@ -37,12 +39,12 @@ class OrderedDrain(AmqpDrain):
 
 
 class Filled:
-    """What filling a queue showed."""
+    """What filling a queue showed, in messages a second."""
 
     def __init__(self) -> None:
-        self.empty_rate: float = 0.0  # messages a second into the empty queue
-        self.deep_rate: float = 0.0  # and behind all others
-        self.seconds: float = 0.0
+        self.rate: float = 0.0  # of those before the samples
+        self.empty_rate: float = 0.0  # into empty queues, while the other has its backlog; of samples, the median
+        self.deep_rate: float = 0.0  # behind the backlog, in alternation with those
 
 
 def queue_of(order: Order) -> str:
@@ -50,28 +52,33 @@ def queue_of(order: Order) -> str:
 
 
 def fill(order: Order) -> Filled:
-    """Put the order's messages into a new queue, after as many as make a sample into another: a broker just started is slower."""
+    """Put the order's messages into a new queue, the last of them in samples beside samples into empty queues."""
     sample = max(1, order.messages // SAMPLE_SHARE)
     queue = queue_of(order)
-    source = publisher(order, f"{queue}-warm-up")
-    loop = Loop([source])
-    put(loop, source, sample, order.window)
-    loop.close()
-    delete(order.ports["amqp"], f"{queue}-warm-up")
+    into_empty(order, f"{queue}-warm-up", sample)  # a broker just started is slower
     source = publisher(order, queue)
     loop = Loop([source])
     figures = Filled()
-    started = time.monotonic()
-    put(loop, source, sample, order.window)
-    figures.empty_rate = sample / (time.monotonic() - started)
-    put(loop, source, order.messages - sample, order.window)
-    turned = time.monotonic()
-    put(loop, source, order.messages, order.window)
-    ended = time.monotonic()
-    figures.deep_rate = sample / (ended - turned)
-    figures.seconds = ended - started
+    figures.rate = put(loop, source, max(1, order.messages - SAMPLES * sample), order.window)
+    empty: list[float] = []
+    deep: list[float] = []
+    while source.sent < order.messages:
+        empty.append(into_empty(order, f"{queue}-{source.sent}", sample))
+        deep.append(put(loop, source, min(source.sent + sample, order.messages), order.window))
+    figures.empty_rate = statistics.median(empty)
+    figures.deep_rate = statistics.median(deep)
     loop.close()
     return figures
+
+
+def into_empty(order: Order, queue: str, count: int) -> float:
+    """Put so many messages into a new queue, delete it, and return the rate without that."""
+    source = publisher(order, queue)
+    loop = Loop([source])
+    rate = put(loop, source, count, order.window)
+    loop.close()
+    delete(order.ports["amqp"], queue)
+    return rate
 
 
 def publisher(order: Order, queue: str) -> AmqpSource:
@@ -81,8 +88,10 @@ def publisher(order: Order, queue: str) -> AmqpSource:
     return AmqpSource(sock, persistent(queue, order.size_bytes), order.size_bytes, 1, True)
 
 
-def put(loop: Loop, source: AmqpSource, until: int, window: int) -> None:
-    """Publish up to a number of messages, and wait until all of them are confirmed."""
+def put(loop: Loop, source: AmqpSource, until: int, window: int) -> float:
+    """Publish up to a number of messages, wait until all of them are confirmed, and return the rate."""
+    count = until - source.sent
+    started = time.monotonic()
     confirms = Standstill(PATIENCE_S)
     while source.confirmed < until:
         room = min(window - source.sent + source.confirmed, until - source.sent)
@@ -91,6 +100,7 @@ def put(loop: Loop, source: AmqpSource, until: int, window: int) -> None:
         loop.turn(0.1)
         if confirms.lasts(source.confirmed, time.monotonic()):
             raise WorkError(f"nothing was confirmed for {PATIENCE_S:.0f} s behind {source.confirmed} messages")
+    return count / (time.monotonic() - started)
 
 
 def take_out(order: Order) -> float:

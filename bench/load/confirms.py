@@ -11,11 +11,12 @@ from bench.load.link import Source
 
 
 class TimedSource(AmqpSource):
-    """Knows when each stamped message was due and when it was confirmed. A confirm stands for all before it."""
+    """Knows when each message was due and when it was confirmed; its body has no stamp. A confirm stands for all before it."""
 
     def __init__(self, sock: socket.socket, publication: bytes, size_bytes: int, window: int) -> None:
         super().__init__(sock, publication, size_bytes, window, True)
-        self.unstamped: int = 0  # messages that were sent before the first stamped one
+        self.window: int = window  # how many messages one piece has at most
+        self.unstamped: int = 0  # messages that were sent before the first one with a time
         self.due: list[int] = []
         self.taken: list[int] = []  # nanoseconds from the time that each was due, in the same order
 
@@ -23,7 +24,8 @@ class TimedSource(AmqpSource):
         if not self.due:
             self.unstamped = self.sent
         self.due.extend(stamps)
-        super().publish_stamped(stamps)
+        for start in range(0, len(stamps), self.window):
+            self.publish(min(self.window, len(stamps) - start))
 
     def readable(self) -> None:
         super().readable()

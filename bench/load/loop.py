@@ -16,6 +16,7 @@ from bench.load.link import Drain, Link, Source, WorkError
 
 STALL_S: Final = 2.0  # without any arrival, after which what is under way counts as lost
 REFILL_SHARE: Final = 16
+TICK_NS: Final = 200_000  # at a fixed rate, of which all messages are sent together; 5,000 a second are sent one by one
 
 
 class Timing:
@@ -181,13 +182,17 @@ def total(drains: list[Drain]) -> int:
     return count
 
 
-def fixed_rate(source: Source, drain: Drain, rate: int, timing: Timing) -> Figures:
-    """Send `rate` messages a second whatever happens; `drain.latencies` then holds those of the measured time."""
+def fixed_rate(source: Source, drain: Drain, rate: int, timing: Timing, *, stamped: bool = True) -> Figures:
+    """Send `rate` messages a second whatever happens, those of a tick together when the last of them is due.
+
+    Where they are `stamped`, `drain.latencies` then holds those of the measured time.
+    """
     loop = Loop([source, drain])
     meter = Meter(timing)
     step_ns = 1_000_000_000 // rate
-    drain.stamped = True
+    drain.stamped = stamped
     due = time.monotonic_ns() + step_ns
+    tick_ns = (max(1, TICK_NS // step_ns) - 1) * step_ns  # from the first message of a tick to its last
     measured_from = due + int(timing.warmup_s * 1e9)
     end = measured_from + int(timing.seconds * 1e9)
     poller = [loop.poller.fileno()]
@@ -199,14 +204,14 @@ def fixed_rate(source: Source, drain: Drain, rate: int, timing: Timing) -> Figur
             meter.start(drain.received)
         if now >= end:
             break
-        stamps: list[int] = []
-        while due <= now:
-            stamps.append(due)
-            due += step_ns
-        if stamps:
+        if due + tick_ns <= now:
+            stamps: list[int] = []
+            while due <= now:
+                stamps.append(due)
+                due += step_ns
             source.publish_stamped(stamps)
         # select waits in microseconds; epoll's own timeout has milliseconds, which would batch five messages
-        wait_ns = due - time.monotonic_ns()
+        wait_ns = due + tick_ns - time.monotonic_ns()
         select.select(poller, nothing, nothing, max(0, wait_ns) / 1e9)
         loop.turn(0.0)
     figures = meter.stop(drain.received)

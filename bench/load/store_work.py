@@ -21,10 +21,11 @@ MIB: Final = 1 << 20
 def confirm_latency(order: Order) -> dict[str, float]:
     """Find the rate of a closed loop, and at half of it how long confirms take."""
     source, drain = _durable(order, "closed")
-    figures = closed_loop(source, [drain], order.window, order.timing())
-    rate = max(1, int(figures.messages / figures.seconds / 2))
+    unpaced = closed_loop(source, [drain], order.window, order.timing())
+    rate = max(1, int(unpaced.messages / unpaced.seconds / 2))
     source, drain = _durable(order, "paced")
-    found = latencies(fixed_rate(source, drain, rate, order.timing()), source.taken_after(order.warmup_s))
+    figures = fixed_rate(source, drain, rate, order.timing(), stamped=False)
+    found = latencies(figures, source.taken_after(order.warmup_s))
     found["rate"] = float(rate)
     return found
 
@@ -73,7 +74,7 @@ def depth(order: Order) -> dict[str, float]:
     seconds = take_out(order)
     return {
         "value": order.messages / seconds,
-        "publish_rate": order.messages / figures.seconds,
+        "publish_rate": figures.rate,
         "empty_rate": figures.empty_rate,
         "deep_rate": figures.deep_rate,
         "deep_percent": 100.0 * figures.deep_rate / figures.empty_rate,
@@ -85,7 +86,7 @@ def depth(order: Order) -> dict[str, float]:
 
 def filled(order: Order) -> dict[str, float]:
     """Fill a queue, for the broker to be started with."""
-    return {"publish_rate": order.messages / fill(order).seconds}
+    return {"publish_rate": fill(order).rate}
 
 
 def taken_out(order: Order) -> dict[str, float]:

@@ -10,7 +10,7 @@ from core.broker import Broker
 from core.timers import NEVER, Timed
 from gateway.busy_poll import BusyPoll
 from gateway.poller import EVENTS_LIMIT, READ, Poller
-from gateway.reactor import NEXT_MESSAGE_S, Acceptor, Reactor
+from gateway.reactor import NEXT_MESSAGE_S, YIELD_AFTER_S, Acceptor, Reactor
 from gateway.wiring import Authenticator, TurnEnd
 from tests.gateway.rig import START, Client, Rig, rig
 
@@ -211,12 +211,19 @@ NOBODY: Final = [(999_999, READ)]  # an event of a socket that is gone
 
 
 def _turns(poller: ScriptedPoller, writing: bool = False) -> list[float]:
+    _busy_reactor(poller, writing).turns(_standing_still)
+    return poller.waits
+
+
+def _busy_reactor(poller: ScriptedPoller, writing: bool = False) -> Reactor:
     reactor = Reactor(Broker(lambda: "unique"), poller, Authenticator())
     reactor.busy_poll = _Watched()
     reactor.wiring.turn_end = _Writer(writing)
-    clock = iter([0.0] * 5)
-    reactor.turns(lambda: next(clock))
-    return poller.waits
+    return reactor
+
+
+def _standing_still() -> float:
+    return 0.0
 
 
 class _Watched(BusyPoll):
@@ -242,3 +249,23 @@ def test_the_next_message_is_looked_for_and_waited_for_in_the_poller() -> None:
 
 def test_nobody_is_busy_while_a_batch_is_written() -> None:
     assert _turns(ScriptedPoller([NOBODY, NOBODY]), writing=True) == [0.0, NEXT_MESSAGE_S, NEXT_MESSAGE_S]
+
+
+@pytest.mark.parametrize(("woken", "first_wait_s"), [(False, NEXT_MESSAGE_S), (True, 0.0)])
+def test_between_messages_others_have_a_turn_and_the_next_one_is_waited_for_unless_they_left_something(
+    woken: bool, first_wait_s: float
+) -> None:
+    poller = ScriptedPoller([NOBODY])
+    reactor = _busy_reactor(poller, writing=True)
+    clock = iter([0.0, YIELD_AFTER_S])
+    assert reactor.turns(lambda: next(clock))
+    assert not reactor.turns(_standing_still, woken=woken)
+    assert poller.waits == [0.0, first_wait_s]
+
+
+def test_a_quiet_reactor_waits_for_nobody_when_its_turns_begin() -> None:
+    poller = ScriptedPoller([NOBODY])
+    reactor = _busy_reactor(poller, writing=True)
+    assert not reactor.turns(_standing_still)
+    assert not reactor.turns(_standing_still)
+    assert poller.waits == [0.0, NEXT_MESSAGE_S, 0.0]
