@@ -1,26 +1,31 @@
-"""A consumer of all queues: it acknowledges most of what it gets, gives some back, and is killed like the broker."""
+"""Consumers of all queues, which take turns: pika and stomp.py. They acknowledge most of what they get and give some back."""
 
 import random
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import pika
+import stomp
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pika.spec import Basic, BasicProperties
 
 from interop.broker import Endpoint
 from interop.crash.ledger import Ledger
-from interop.crash.publishers import QUEUES
+from interop.crash.publishers import POLL_S, QUEUES
 
 PREFETCH: Final = 50
 DRAIN_PREFETCH: Final = 1_000
 REQUEUE_SHARE: Final = 0.05
 
 
-def consume(endpoint: Endpoint, ledger: Ledger, seed: int, stop: threading.Event) -> None:
-    """Consume until told to stop or the connection breaks."""
+Consume = Callable[[Endpoint, Ledger, float, threading.Event], None]
+
+
+def over_amqp(endpoint: Endpoint, ledger: Ledger, seed: float, stop: threading.Event) -> None:
+    """Consume through pika until told to stop or the connection breaks."""
     chance = random.Random(seed)
     with suppress(AMQPError, OSError):
         connection = pika.BlockingConnection(pika.ConnectionParameters(endpoint.host, endpoint.ports["amqp"]))
@@ -39,6 +44,43 @@ def consume(endpoint: Endpoint, ledger: Ledger, seed: int, stop: threading.Event
         while not stop.is_set():
             connection.process_data_events(time_limit=0.05)
         connection.close()
+
+
+class _Deliveries(stomp.ConnectionListener):  # type: ignore[misc]
+    def __init__(self, connection: stomp.Connection12, ledger: Ledger, seed: float) -> None:
+        self._connection = connection
+        self._ledger = ledger
+        self._chance = random.Random(seed)
+        self.over = threading.Event()  # the connection is
+
+    def on_message(self, frame: Any) -> None:
+        self._ledger.receive(frame.body, marked=frame.headers.get("redelivered") == "true")
+        answer = self._connection.nack if self._chance.random() < REQUEUE_SHARE else self._connection.ack
+        with suppress(stomp.exception.StompException, OSError):
+            answer(frame.headers["ack"])
+
+    def on_disconnected(self) -> None:
+        self.over.set()
+
+
+def over_stomp(endpoint: Endpoint, ledger: Ledger, seed: float, stop: threading.Event) -> None:
+    """Consume through stomp.py until told to stop or the connection breaks."""
+    listeners = [(endpoint.host, endpoint.ports["stomp"])]
+    connection = stomp.Connection12(listeners, vhost="/", reconnect_attempts_max=1)  # it asks for the host's name else
+    deliveries = _Deliveries(connection, ledger, seed)
+    connection.set_listener("deliveries", deliveries)
+    with suppress(stomp.exception.StompException, OSError):
+        connection.connect(endpoint.user, endpoint.password, wait=True)
+        for queue in QUEUES:
+            connection.subscribe(
+                f"/amq/queue/{queue}", queue, "client-individual", headers={"prefetch-count": str(PREFETCH)}
+            )
+        while not stop.is_set() and not deliveries.over.wait(POLL_S):
+            pass
+        connection.disconnect()
+
+
+CONSUMERS: Final[dict[str, Consume]] = {"amqp": over_amqp, "stomp": over_stomp}
 
 
 def drain(endpoint: Endpoint, ledger: Ledger) -> None:

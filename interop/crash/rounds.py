@@ -9,7 +9,7 @@ from typing import Final, Protocol, Self
 import pika
 
 from interop.broker import BrokerProcess, lasting_ports
-from interop.crash.consumer import consume, drain
+from interop.crash.consumer import CONSUMERS, drain
 from interop.crash.ledger import Verdict
 from interop.crash.power import LoopDisk
 from interop.crash.publishers import PUBLISHERS, declare
@@ -124,9 +124,10 @@ class Harness:
             threading.Thread(target=publish, args=(endpoint, ledger, prefix, stop), name=name)
             for name, publish in PUBLISHERS.items()
         ]
-        clients.append(
-            threading.Thread(target=consume, args=(endpoint, ledger, chance.random(), stop), name="consumer")
-        )
+        clients += [
+            threading.Thread(target=consume, args=(endpoint, ledger, chance.random(), stop), name=f"{name} consumer")
+            for name, consume in CONSUMERS.items()
+        ]
         clients.append(threading.Thread(target=self._sessions.publish, args=(prefix, stop), name="session"))
         for client in clients:
             client.start()
