@@ -20,12 +20,16 @@ class Lifetime(Timed):
         self._queue = queue
         self._home = home
         self._timers = timers
-        self._idle_s = idle_s
+        self.idle_s = idle_s
 
     def begin(self) -> None:
         """Count from now on, because the queue was used, unless it has a consumer."""
-        self.deadline = NEVER if self._queue.consumers else self._timers.clock.now + self._idle_s
+        self.deadline = NEVER if self._queue.consumers else self._timers.clock.now + self.idle_s
         self._timers.watch(self)
+
+    def end(self) -> None:
+        """Count no more."""
+        self._timers.forget(self)
 
     def timeout(self) -> None:
         self.deadline = NEVER

@@ -35,22 +35,44 @@ from core.timers import NEVER
 def plan(queue: Queue, arguments: Headers, home: Home, surroundings: Surroundings) -> None:
     """Set up a new queue, which has neither entries nor consumers yet. The arguments were checked."""
     queue.arguments = arguments
-    queue.limit_entries = arguments.get(MAX_LENGTH, UNLIMITED)
-    queue.limit_bytes = arguments.get(MAX_LENGTH_BYTES, UNLIMITED)
-    queue.overflow = _overflow(arguments)
-    queue.ttl_s = arguments[MESSAGE_TTL] / 1000 if MESSAGE_TTL in arguments else NEVER
     queue.single_active = arguments.get(SINGLE_ACTIVE_CONSUMER, False)
     queue.counts_deliveries = arguments.get(QUEUE_TYPE) == QUORUM
-    limit = arguments.get(DELIVERY_LIMIT)
-    if isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0:  # RabbitMQ checks nothing here
-        queue.delivery_limit = limit
     highest = arguments.get(MAX_PRIORITY, 0)
     if highest:
         queue.backlog = PriorityBacklog(surroundings.usage, highest)
-    exchange = arguments.get(DEAD_LETTER_EXCHANGE)
-    if exchange is not None:
-        queue.dead_lettering = DeadLettering(home, queue.name, exchange, arguments.get(DEAD_LETTER_ROUTING_KEY))
-    idle_ms = arguments.get(EXPIRES)
+    settle(queue, arguments, home, surroundings)
+
+
+def settle(queue: Queue, settings: Headers, home: Home, surroundings: Surroundings) -> int:
+    """Have a queue be what settings say: its arguments, or what policies make of these. They may change at any time.
+
+    Returns how many entries it has given up for that. Those that it has keep the time that they were given, as in RabbitMQ.
+    """
+    queue.limit_entries = settings.get(MAX_LENGTH, UNLIMITED)
+    queue.limit_bytes = settings.get(MAX_LENGTH_BYTES, UNLIMITED)
+    queue.overflow = _overflow(settings)
+    queue.ttl_s = settings[MESSAGE_TTL] / 1000 if MESSAGE_TTL in settings else NEVER
+    queue.delivery_limit = UNLIMITED
+    limit = settings.get(DELIVERY_LIMIT)
+    if isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0:  # RabbitMQ checks nothing here
+        queue.delivery_limit = limit
+    exchange = settings.get(DEAD_LETTER_EXCHANGE)
+    if exchange is None:
+        queue.dead_lettering = None
+    else:
+        queue.dead_lettering = DeadLettering(home, queue.name, exchange, settings.get(DEAD_LETTER_ROUTING_KEY))
+    _settle_lifetime(queue, settings.get(EXPIRES), home, surroundings)
+    return queue.keep_limits()
+
+
+def _settle_lifetime(queue: Queue, idle_ms: int | None, home: Home, surroundings: Surroundings) -> None:
+    """Have a queue live as long as it is to. One that lives as long as before is not younger for it."""
+    lifetime = queue.lifetime
+    if lifetime is not None:
+        if idle_ms is not None and lifetime.idle_s == idle_ms / 1000:
+            return
+        lifetime.end()
+        queue.lifetime = None
     if idle_ms is not None:
         queue.lifetime = Lifetime(queue, home, surroundings.timers, idle_ms / 1000)
         queue.used()
