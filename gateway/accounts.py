@@ -8,12 +8,13 @@ at the same time need ten thousand digests and not ten thousand hashes. The key 
 import hashlib
 import hmac
 import secrets
+import threading
 from typing import Final
 
 from core.access import EVERYTHING, Permission, User
 from gateway.config import GUEST, Config, ConfiguredUser
 from gateway.patterns import compile_pattern
-from gateway.scram_secret import MECHANISM
+from gateway.scram_secret import ITERATIONS_LEAST, MECHANISM, Secret
 from gateway.scram_secrets import secrets_of
 from protocols.exchange import Exchange
 
@@ -42,11 +43,13 @@ class Verdict:
 
 
 class Accounts:
-    """The users of a configuration and their passwords."""
+    """The users and their passwords: those of a configuration, and those who are let in beside them while the broker runs."""
 
     def __init__(self, config: Config) -> None:
         self.users: dict[str, User] = {}
+        self._config = config
         self._anonymous = config.anonymous_user
+        self._changing = threading.Lock()  # between a change and a worker that has just found an old password right
         self._hashes: dict[str, str] = {}
         self._keyed = hashlib.blake2b(digest_size=DIGEST_BYTES, key=secrets.token_bytes(DIGEST_BYTES))
         self._right: dict[str, bytes] = {}  # user: digest of the password that was right; one a user at most
@@ -54,11 +57,70 @@ class Accounts:
             self.users[configured.name] = _user(configured)
             if configured.password_hash is not None:
                 self._hashes[configured.name] = configured.password_hash
-        if config.has_default_guest:
-            self.users[GUEST] = _default_guest(config)
-            self._right[GUEST] = self._digest(GUEST, GUEST.encode())
         self._decoy = _costliest(list(self._hashes.values()))
         self._secrets = secrets_of(config)
+        if config.has_default_guest:
+            self.welcome_guest()
+
+    # Changes, in the thread of the reactor
+
+    def admit(self, user: User, password_hash: str, secret: Secret | None) -> None:
+        """Let a new user in, or a known one with another password from now on. An empty hash: no password is right."""
+        name = user.name
+        if password_hash and not (self._hashes and _costs_as(self._decoy, password_hash)):
+            self._decoy = _costliest([self._decoy, password_hash] if self._hashes else [password_hash])
+        with self._changing:
+            self.users[name] = user
+            self._right.pop(name, None)
+            self._hashes.pop(name, None)
+            if password_hash:
+                self._hashes[name] = password_hash
+        self._secrets.remove(name)
+        if secret is not None:
+            self._secrets.add(name, secret)
+
+    def proves_itself_as(self, name: str) -> str:
+        """Return the user whose name SCRAM cannot tell from `name`, or nothing."""
+        from gateway.scram import prepared_name
+
+        return self._secrets.owner(prepared_name(name))
+
+    def remember(self, kept: list[str]) -> None:
+        """Learn all hashes and secrets that the store has at the start (`gateway.scram_secrets`)."""
+        self._secrets.draw_from(kept)
+
+    def expel(self, name: str) -> User:
+        """Let a user in no more, and leave it no permission; return it for those who are connected in its name."""
+        with self._changing:
+            user = self.users.pop(name)
+            self._right.pop(name, None)
+            self._hashes.pop(name, None)
+        self._secrets.remove(name)
+        user.permissions.clear()
+        return user
+
+    def welcome_guest(self) -> None:
+        """Let `guest` in with its well-known password, because nobody else is there."""
+        from gateway.scram import new_secret
+
+        self.admit(_default_guest(self._config), "", new_secret(GUEST.encode(), ITERATIONS_LEAST))
+        self._right[GUEST] = self._digest(GUEST, GUEST.encode())
+        self._anonymous = self._config.anonymous_user
+
+    def dismiss_guest(self) -> User:
+        """Let `guest` in no more, because somebody else is there, nor those without a name as `guest`; return it as `expel` does."""
+        self._anonymous = self._config.anonymous or ""
+        return self.expel(GUEST)
+
+    def has_password(self, name: str) -> bool:
+        """Tell whether any password is right for a user: `guest` has one without a hash."""
+        return name in self._hashes or name in self._right
+
+    def has_secret(self, name: str) -> bool:
+        """Tell whether a user may prove itself by SCRAM."""
+        return self._secrets.has(name)
+
+    # Logins
 
     def cached(self, username: str, password: bytes, *, loopback: bool) -> Verdict | None:
         """Return the verdict if no hash is needed for it, else None: then `check` must be asked.
@@ -87,10 +149,11 @@ class Accounts:
             return known
         stored = self._hashes.get(username)
         right = _verify(stored if stored is not None else self._decoy, password)
-        user = self.users.get(username)
-        if user is None or stored is None or not right:
-            return Verdict(None, f"user '{username}': wrong name or password")
-        self._right[username] = self._digest(username, password)
+        with self._changing:
+            user = self.users.get(username)
+            if user is None or stored is None or not right or self._hashes.get(username) != stored:
+                return Verdict(None, f"user '{username}': wrong name or password")
+            self._right[username] = self._digest(username, password)
         return Verdict(user)
 
     def exchange(self, method: str) -> Exchange | None:
@@ -180,6 +243,11 @@ def _default_guest(config: Config) -> User:
 
 def _from_afar(user: User) -> Verdict:
     return Verdict(None, f"user '{user.name}' may connect from loopback only")
+
+
+def _costs_as(one: str, other: str) -> bool:
+    """Tell whether two hashes say the same parameters: those of all who were made with the defaults do."""
+    return one.split("$", 4)[:4] == other.split("$", 4)[:4]
 
 
 def _costliest(hashes: list[str]) -> str:

@@ -14,10 +14,11 @@ from gateway.values import reached_at
 from gateway.version import NAME, VERSION
 
 
-def banner(config: Config, listening: Sequence[Listening], build: str, *, coloured: bool) -> str:
+def banner(config: Config, listening: Sequence[Listening], build: str, stored_users: int = 0, *, coloured: bool) -> str:
     """Return the lines to print at the start, with a line break at their end."""
     bold, dim, reset = (BOLD, DIM, RESET) if coloured else ("", "", "")
-    rows = [(item.protocol, shown(item.host, item.port), _hint(config, item)) for item in listening]
+    guest = config.has_default_guest and not stored_users
+    rows = [(item.protocol, shown(item.host, item.port), _hint(config, item, guest=guest)) for item in listening]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
     lines = [
         f"{bold}{NAME} {VERSION}{reset} ({build})",
@@ -27,14 +28,14 @@ def banner(config: Config, listening: Sequence[Listening], build: str, *, colour
             for protocol, address, hint in rows
         ],
         "",
-        *[f"  {line}" for line in _remarks(config, listening)],
+        *[f"  {line}" for line in _remarks(listening, stored_users, guest=guest)],
         f"  {_kept(config)}",
         "  Ctrl-C stops it.",
     ]
     return "\n".join(lines) + "\n\n"
 
 
-def facts(config: Config, listening: Sequence[Listening], build: str) -> dict[str, Any]:
+def facts(config: Config, listening: Sequence[Listening], build: str, stored_users: int = 0) -> dict[str, Any]:
     """Return the same for a log that programs read."""
     places = [
         {"protocol": item.protocol, "address": shown(item.host, item.port), "encrypted": item.encrypted}
@@ -46,19 +47,21 @@ def facts(config: Config, listening: Sequence[Listening], build: str) -> dict[st
         "build": build,
         "listening": places,
         "store": str(directory) if directory is not None else None,
+        "stored_users": stored_users,
     }
 
 
-def _hint(config: Config, item: Listening) -> str:
+def _hint(config: Config, item: Listening, *, guest: bool) -> str:
     """Return how to connect, ready to be copied when the user is the well-known one."""
     host = reached_at(item.host)
-    user, password = (GUEST, GUEST) if config.has_default_guest else ("USER", "PASSWORD")
+    user, password = (GUEST, GUEST) if guest else ("USER", "PASSWORD")
     if item.protocol == "amqp":
         scheme = "amqps" if item.encrypted else "amqp"
         return f"{scheme}://{user}:{password}@{shown(host, item.port)}/"
     if item.protocol == "mqtt":
         trust = " --cafile CA.pem" if item.encrypted else ""
-        login = "" if config.anonymous_user else f" -u {user} -P {password}"
+        anonymous = config.anonymous_user if guest or config.user else ""
+        login = "" if anonymous else f" -u {user} -P {password}"
         return f"mosquitto_sub -h {host} -p {item.port}{trust}{login} -t 'demo/#' -v"
     if item.protocol == "stomp":
         trust = " --ssl --ssl-ca-file CA.pem" if item.encrypted else ""
@@ -78,9 +81,13 @@ def _kept(config: Config) -> str:
     return f"Durable messages are kept in {printable(str(directory))}."
 
 
-def _remarks(config: Config, listening: Sequence[Listening]) -> list[str]:
+def _remarks(listening: Sequence[Listening], stored_users: int = 0, *, guest: bool) -> list[str]:
     """Return what somebody who wonders why a login fails would want to have read."""
-    if not config.has_default_guest:
+    if stored_users:
+        return [
+            f"{stored_users:,} user{'s' if stored_users > 1 else ''} in the store: `dragoman user list` names them."
+        ]
+    if not guest:
         return []
     remarks = [f"User {GUEST}, password {GUEST}, from this machine only."]
     if not all(is_loopback(item.host) for item in listening):

@@ -6,12 +6,13 @@ configuration or command line. What a command needs is imported when it runs, so
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from gateway import store_commands
+from gateway import policy_commands, store_commands, user_commands
 from gateway.scram_secret import ITERATIONS, ITERATIONS_LEAST, ITERATIONS_MOST
 from gateway.version import NAME, VERSION, build
 
@@ -55,13 +56,13 @@ def _common(
 def serve(config: ConfigOption = None) -> None:
     """Run the broker until Ctrl-C or SIGTERM."""
     try:
-        code = _serve(_load(config))
+        code = _serve(_load(config), config)
     except KeyboardInterrupt:
         code = 0  # before the broker took over the signals
     raise typer.Exit(code)
 
 
-def _serve(config: "Config") -> int:
+def _serve(config: "Config", file: Path | None) -> int:
     import trio
 
     from core.store.errors import StoreError
@@ -70,23 +71,24 @@ def _serve(config: "Config") -> int:
 
     connection_log = logs.configure(config.log)
     try:
-        return trio.run(server.serve, config, lambda listening: _announce(config, listening), connection_log)
+        return trio.run(server.serve, config, partial(_announce, config), connection_log, file)
     except (ListenError, StoreError) as error:
         _complain(str(error))
         return FAILED
 
 
-def _announce(config: "Config", listening: "Sequence[Listening]") -> None:
+def _announce(config: "Config", listening: "Sequence[Listening]", stored_users: int) -> None:
     import structlog
 
     from gateway import banner, logs
     from gateway.outflow import write_at_once
 
     if config.log.format == "json":
-        structlog.get_logger().info("started", **banner.facts(config, listening, build()))
+        structlog.get_logger().info("started", **banner.facts(config, listening, build(), stored_users))
         return
     stream = logs.standard_output()
-    write_at_once(stream, banner.banner(config, listening, build(), coloured=logs.wants_colour(stream)))
+    coloured = logs.wants_colour(stream)
+    write_at_once(stream, banner.banner(config, listening, build(), stored_users, coloured=coloured))
 
 
 @app.command("check-config", short_help="Check a configuration file.")
@@ -151,6 +153,8 @@ def ping(config: ConfigOption = None) -> None:
 
 
 store_commands.add_to(app)
+user_commands.add_to(app)
+policy_commands.add_to(app)
 
 
 def _load(path: Path | None) -> "Config":

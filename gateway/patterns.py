@@ -42,6 +42,16 @@ def compile_pattern(text: str) -> NamePattern:
         raise ValueError(f"{text!r} is not a pattern: {_reason(error)}") from None
 
 
+def text_of(pattern: NamePattern) -> str:
+    """Return the text that `compile_pattern` has made a pattern of."""
+    if pattern is NOTHING:
+        return ""
+    if pattern is EVERYTHING:
+        return MATCHES_ALL
+    assert isinstance(pattern, RegularExpression)
+    return pattern.text
+
+
 def _options() -> "re2.Options":
     options = re2.Options()
     options.log_errors = False  # it would write to standard error by itself

@@ -12,10 +12,9 @@ from typing import Final
 from scramp import ScramException, ScramMechanism
 from scramp.utils import ServerError, saslprep
 
-from gateway.scram_secret import MECHANISM, Secret
+from gateway.scram_secret import MECHANISM, SALT_BYTES, Secret
 from protocols.exchange import Exchange, Failure
 
-SALT_BYTES: Final = 16  # of a new secret, as PostgreSQL
 MESSAGE_LIMIT_BYTES: Final = 1_024  # of a client's message: the longest name with every character escaped is 765
 
 

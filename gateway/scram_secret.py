@@ -9,6 +9,7 @@ from typing import Final
 
 MECHANISM: Final = "SCRAM-SHA-256"
 KEY_BYTES: Final = 32  # of a StoredKey and of a ServerKey
+SALT_BYTES: Final = 16  # of a new secret, as PostgreSQL
 SALT_LEAST_BYTES: Final = 12  # what scramp takes; PostgreSQL's have 16
 ITERATIONS_LEAST: Final = 4_096  # RFC 7677 §4
 ITERATIONS_MOST: Final = 10_000_000  # what scramp takes

@@ -11,24 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from gateway.version import NAME
+from gateway.command_store import FAILED, ConfigOption, DirectoryOption, directory_of, said
 
 if TYPE_CHECKING:
     from core.store.inspection import Inspection, QueueStats, Verified
     from core.store.record import Codec
     from core.store.salvage import Salvaged
 
-FAILED: Final = 1
-MISTAKEN: Final = 2
 DAMAGE_LINES: Final = 1_000  # printed; the rest is counted
 
 DirectoryArgument = Annotated[Path | None, typer.Argument(metavar="DIR", help="The data directory of the store.")]
-DirectoryOption = Annotated[
-    Path | None, typer.Option("--store", metavar="DIR", help="The data directory of the store.")
-]
-ConfigOption = Annotated[
-    Path | None, typer.Option("--config", "-c", metavar="FILE", help="The configuration that names the store.")
-]
 
 store_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at a store, and check it.")
 
@@ -38,8 +30,8 @@ def verify(directory: DirectoryArgument = None, config: ConfigOption = None) -> 
     """Read everything in a store that is not in use, and say what is damaged: exit code 1 if anything is."""
     from gateway.waiting import Waiting
 
-    path = _directory(directory, config)
-    with _said(), _opened(path, alone=True) as inspection:
+    path = directory_of(directory, config)
+    with said(), _opened(path, alone=True) as inspection:
         with Waiting(f"reading {inspection.path}") as waiting:
             found = inspection.verify(_codec(), waiting.step)
         _show_damage(found)
@@ -60,8 +52,8 @@ def stats(directory: DirectoryArgument = None, config: ConfigOption = None) -> N
 
     from gateway.waiting import Waiting
 
-    path = _directory(directory, config)
-    with _said(), _opened(path, alone=False) as inspection:
+    path = directory_of(directory, config)
+    with said(), _opened(path, alone=False) as inspection:
         with Waiting(f"reading {inspection.path}") as waiting:
             queues = inspection.queues(waiting.step)
         _show_queues(queues, time.time())
@@ -78,8 +70,8 @@ def migrate(
     from core.store.migrating import migrate as bring_up
     from gateway.waiting import Waiting
 
-    path = _directory(directory, config)
-    with _said():
+    path = directory_of(directory, config)
+    with said():
         with Waiting(f"migrating {path}") as waiting:
             done = bring_up(path, waiting.step, check=check)
         if done.found_format == FORMAT:
@@ -109,8 +101,8 @@ def salvage(
     from core.store.salvage import salvage as take_out
     from gateway.waiting import Waiting
 
-    path = _directory(directory, config)
-    with _said():
+    path = directory_of(directory, config)
+    with said():
         with Waiting(f"reading {path}") as waiting:
             found = take_out(path, into, waiting.step)
         _show_salvaged(found)
@@ -126,8 +118,8 @@ def backup(
     from core.store.copying import back_up
     from gateway.waiting import Waiting
 
-    path = _directory(store, config)
-    with _said():
+    path = directory_of(store, config)
+    with said():
         with Waiting(f"copying {path}") as waiting:
             size = back_up(path, file, waiting.step)
         typer.echo(f"{file}: {size:,} bytes")
@@ -142,8 +134,8 @@ def restore(
     from core.store.copying import restore as make_of
     from gateway.waiting import Waiting
 
-    path = _directory(store, config)
-    with _said():
+    path = directory_of(store, config)
+    with said():
         with Waiting(f"restoring {path}") as waiting:
             size = make_of(file, path, waiting.step)
         typer.echo(f"{path}: restored from {file}, {size:,} bytes; the broker may be started")
@@ -154,43 +146,6 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(store_app, name="store")
     app.command(short_help="Copy a store to one file.")(backup)
     app.command(short_help="Make a store of a backup.")(restore)
-
-
-def _directory(directory: Path | None, config: Path | None) -> Path:
-    """Return the data directory that was named, one way or the other."""
-    if (directory is None) == (config is None):
-        _complain("name the data directory of the store, or with --config the configuration that has it")
-        raise typer.Exit(MISTAKEN)
-    if directory is not None:
-        return directory
-    from gateway.config import load
-    from gateway.config_errors import ConfigError
-
-    assert config is not None
-    try:
-        found = load(config).store.directory
-    except ConfigError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(MISTAKEN) from None
-    if found is None:
-        _complain(f"{config} has no store: `directory` in [store] is not set")
-        raise typer.Exit(MISTAKEN)
-    return found
-
-
-@contextmanager
-def _said() -> Iterator[None]:
-    """Say on standard error what a store cannot do."""
-    from core.store.errors import StoreError
-
-    try:
-        yield
-    except StoreError as error:
-        _complain(str(error))
-        raise typer.Exit(FAILED) from None
-    except OSError as error:
-        _complain(f"{error.filename}: {error.strerror}")
-        raise typer.Exit(FAILED) from None
 
 
 @contextmanager
@@ -322,7 +277,3 @@ def _age(seconds: float) -> str:
 
 def _count(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
-
-
-def _complain(text: str) -> None:
-    typer.echo(f"{NAME}: {text}", err=True)

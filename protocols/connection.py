@@ -116,6 +116,12 @@ class Connection(Timed):
     def alarm(self, reason: str) -> None:
         """Learn that publishers must wait, and why; an empty reason ends it."""
 
+    def permissions_changed(self, user: User, reason: str) -> None:
+        """Learn that what a user may do has changed: nothing that it was allowed once may be relied on.
+
+        Who is logged in as that user and may no longer be in his virtual host is told to go, with the `reason`.
+        """
+
     def shut_down(self) -> None:
         """Say the protocol's good-bye, because the broker stops, and set `closed`."""
         self.closed = True

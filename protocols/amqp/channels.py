@@ -151,6 +151,11 @@ class Channels:
         channel.fail(code, text, offender)
         return True
 
+    def ask_again(self) -> bool:
+        """Rely on nothing that the user was allowed once; return whether it may be here at all."""
+        self._publications.forget()
+        return self._client.may_stay
+
     def hold(self) -> None:
         """Deliver nothing for now."""
         for channel in self._by_number.values():

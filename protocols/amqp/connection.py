@@ -311,6 +311,10 @@ class AmqpConnection(Connection):
         if CLOSE_OK_FRAME in heard:
             self.closed = True
 
+    def permissions_changed(self, user: User, reason: str) -> None:
+        if user is self._user and self._channels is not None and not self._channels.ask_again():
+            self._fail(PeerError(CONNECTION_FORCED, reason, offender=0))
+
     def shut_down(self) -> None:
         if self._state not in {State.HEADER, State.CLOSING, State.DEAF} and not self.closed:
             self._close(CONNECTION_FORCED, SHUTDOWN_TEXT, 0)

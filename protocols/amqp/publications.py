@@ -41,6 +41,11 @@ class Publications:
         self._natives: dict[bytes, AmqpNative] = {}
         self.partial_bytes = 0  # of bodies that are still coming in, on all channels
 
+    def forget(self) -> None:
+        """Ask anew what the user may do."""
+        self._publications.clear()
+        self._natives.clear()
+
     def find(self, arguments: bytes) -> Publication:
         """Return what the arguments of a basic.publish stand for."""
         publication = self._publications.get(arguments)

@@ -18,6 +18,7 @@ from protocols.mqtt import frames
 from protocols.mqtt.authentication import Authentication
 from protocols.mqtt.deliveries import IN_FLIGHT_LIMIT
 from protocols.mqtt.errors import (
+    ADMINISTRATIVE_ACTION,
     BAD_CREDENTIALS,
     KEEP_ALIVE_TIMEOUT,
     NOT_AUTHORIZED,
@@ -275,6 +276,15 @@ class MqttConnection(PacketStream):
     def taken_over(self) -> None:
         """End, because another connection came with the same client id [MQTT-3.1.4-2], [MQTT-3.1.4-3]."""
         self.close("taken over", "another connection came with the same client id", TAKEN_OVER)
+
+    def permissions_changed(self, user: User, reason: str) -> None:
+        client = self._client
+        if client is None or client.user is not user or self.closed:
+            return
+        if not client.may_stay:
+            self.close("connection closed", reason, ADMINISTRATIVE_ACTION)
+        elif self._publishing is not None:
+            self._publishing.forget()
 
     def shut_down(self) -> None:
         if self._state == CONNECTED and not self.closed:

@@ -37,6 +37,11 @@ class Publishing(Publisher):
         self._queues: dict[bytes, QueueTarget] = {}  # by topic, too
         self._denied_noted = False
 
+    def forget(self) -> None:
+        """Ask anew what the client may publish to."""
+        self._targets.clear()
+        self._queues.clear()
+
     def publish(self, data: bytes, first: int, position: int, start: int, stop: int) -> None:
         """Handle the PUBLISH at `data[position:stop]`, whose variable header begins at `start`.
 

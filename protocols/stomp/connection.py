@@ -111,6 +111,13 @@ class StompConnection(Speaker):
         if self._session is not None and not self.closed:
             self._session.subscriptions.resume()
 
+    def permissions_changed(self, user: User, reason: str) -> None:
+        session = self._session
+        if session is not None and session.client.user is user and not self.closed:
+            session.sends.forget()
+            if not session.client.may_stay:
+                self.fail(PeerError("Connection closed", reason), None)
+
     def shut_down(self) -> None:
         self.fail(PeerError("Connection closed", "the broker is stopping"), None)
 

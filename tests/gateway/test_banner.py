@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import pytest
+
 from gateway.banner import banner, facts
 from gateway.config import Config
 from gateway.door import Listening
@@ -93,7 +95,9 @@ def test_the_facts_are_the_same_for_programs() -> None:
         "build": "interpreted",
         "listening": [{"protocol": "auto", "address": "[::1]:5670", "encrypted": False}],
         "store": None,
+        "stored_users": 0,
     }
+    assert facts(Config(), [], "interpreted", 3)["stored_users"] == 3
     kept = Config.model_validate({"store": {"directory": "/var/lib/a"}})
     assert facts(kept, [], "interpreted")["store"] == "/var/lib/a"
 
@@ -101,3 +105,11 @@ def test_the_facts_are_the_same_for_programs() -> None:
 def test_a_store_is_shown_with_its_directory() -> None:
     assert "  Durable messages are kept in /var/lib/a." in shown(LOOPBACK, store={"directory": "/var/lib/a"})
     assert not [line for line in shown(LOOPBACK, store={"directory": "/var/lib/a"}) if "memory" in line]
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "1 user in the store"), (2_000, "2,000 users in the store")])
+def test_where_the_store_has_users_there_is_no_guest(count: int, said: str) -> None:
+    text = banner(Config(), LOOPBACK, "interpreted", count, coloured=False)
+    assert f"  {said}: `dragoman user list` names them." in text
+    assert "guest" not in text
+    assert "-u USER -P PASSWORD" in text

@@ -33,12 +33,12 @@ async def test_an_address_that_is_taken_is_named_with_the_reason() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(ListenError, match=f"cannot listen on {address}: Address already in use"):
-            await serve(_listeners("127.0.0.1:0", address), lambda _: pytest.fail("started"))
+            await serve(_listeners("127.0.0.1:0", address), lambda _listening, _users: pytest.fail("started"))
 
 
 async def test_a_host_that_does_not_exist_is_named() -> None:
     with pytest.raises(ListenError, match=r"cannot listen on nowhere\.invalid:1883: "):
-        await serve(_listeners("nowhere.invalid:1883"), lambda _: pytest.fail("started"))
+        await serve(_listeners("nowhere.invalid:1883"), lambda _listening, _users: pytest.fail("started"))
 
 
 async def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ async def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> Non
     file.write_text("no certificate")
     listener = {"protocol": "mqtt", "address": "127.0.0.1:0", "certificate": str(file), "key": str(file)}
     with pytest.raises(ListenError, match=r"cert\.pem"):
-        await serve(Config.model_validate({"listener": [listener]}), lambda _: pytest.fail("started"))
+        await serve(Config.model_validate({"listener": [listener]}), lambda _listening, _users: pytest.fail("started"))
 
 
 @pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_a_process_that_has_nowhere_to_write_starts_and_says_so_to_nobody(output
         "logs.configure(Config().log)\n"
         "assert socket.socket().fileno() > 1\n"
         "structlog.get_logger().info('a')\n"
-        "cli._announce(Config(), [])\n"
+        "cli._announce(Config(), [], 0)\n"
         "print('alive', file=sys.stderr)\n"
         "os._exit(0)"  # the interpreter's own last flush of a full device is not asked about here
     )

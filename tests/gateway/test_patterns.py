@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.access import EVERYTHING, NOTHING
-from gateway.patterns import compile_pattern
+from gateway.patterns import compile_pattern, text_of
 
 
 def test_a_pattern_without_anchors_is_found_anywhere() -> None:
@@ -77,3 +77,8 @@ def test_patterns_agree_with_the_standard_library(text: str, name: str) -> None:
         return  # one of the two does not know this syntax: possessive quantifiers, repeated repetitions
     if text:
         assert pattern.matches(name) == expected
+
+
+@given(st.one_of(st.sampled_from(["", ".*", "^a$"]), st.from_regex(r"\A[a-z.]{0,9}\Z")))
+def test_a_pattern_tells_the_text_that_it_was_made_of(text: str) -> None:
+    assert text_of(compile_pattern(text)) == text

@@ -74,7 +74,7 @@ async def running(**settings: Any) -> AsyncIterator[Running]:
     broker = Running()
 
     async def run(task_status: trio.TaskStatus[None]) -> None:
-        def started(listening: Sequence[Listening]) -> None:
+        def started(listening: Sequence[Listening], _stored_users: int) -> None:
             broker.listening = {place.protocol: place for place in listening}
             task_status.started()
 

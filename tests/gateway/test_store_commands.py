@@ -100,7 +100,7 @@ def test_damage_is_told_by_queue_and_sequence(stopped: Path) -> None:
 def test_a_damaged_definition_is_told_and_its_messages_too(stopped: Path) -> None:
     change(stopped / FILE, "update definition set record = x'00' where hex(key) like '%6F7264657273'")
     lines = invoke("store", "verify", stopped).stdout.splitlines()
-    assert lines[0] == "damaged: queue '/' 'orders': the checksum does not match"
+    assert lines[0] == "damaged: queue 'orders' in vhost '/': the checksum does not match"
     assert lines[1] == "damaged: queue number 1 has messages, but no definition"
 
 
@@ -182,7 +182,7 @@ def test_a_store_of_this_format_is_not_migrated(stopped: Path, options: list[str
     before = (stopped / FILE).read_bytes()
     result = invoke("store", "migrate", *options, stopped)
     assert result.exit_code == 0
-    assert result.stdout == f"{stopped}: format 2, which is this version's; there is nothing to migrate\n"
+    assert result.stdout == f"{stopped}: format 3, which is this version's; there is nothing to migrate\n"
     assert (stopped / FILE).read_bytes() == before
 
 
@@ -192,14 +192,14 @@ def test_an_older_format_is_migrated_once_it_was_tried(stopped: Path) -> None:
     for command in ("verify", "stats"):
         result = invoke("store", command, stopped)
         assert result.exit_code == 1
-        assert "has format 1; `dragoman store migrate` brings it to format 2" in result.stderr
+        assert "has format 1; `dragoman store migrate` brings it to format 3" in result.stderr
     result = invoke("store", "migrate", "--check", stopped)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"{stopped}: can be migrated from format 1 to 2, 2 definitions; nothing was changed\n"
+    assert result.stdout == f"{stopped}: can be migrated from format 1 to 3, 2 definitions; nothing was changed\n"
     assert (stopped / FILE).read_bytes() == before
     result = invoke("store", "migrate", stopped)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert result.stdout == f"{stopped}: migrated from format 1 to 2, 2 definitions\n"
+    assert result.stdout == f"{stopped}: migrated from format 1 to 3, 2 definitions\n"
     assert invoke("store", "verify", stopped).stdout.endswith("2 definitions and 5 messages read, no damage\n")
 
 
@@ -217,7 +217,9 @@ def test_damaged_definitions_are_counted_by_a_migration_and_left(stopped: Path) 
     change(stopped / FILE, "update definition set record = x'00' where hex(key) like '%6F7264657273'")
     lines = invoke("store", "migrate", stopped).stdout.splitlines()
     assert lines[1] == "1 definition damaged, and left so"
-    assert "damaged: queue '/' 'orders': the checksum does not match" in invoke("store", "verify", stopped).stdout
+    assert (
+        "damaged: queue 'orders' in vhost '/': the checksum does not match" in invoke("store", "verify", stopped).stdout
+    )
 
 
 def test_a_backup_of_an_older_format_is_restored_as_it_is_and_migrated_by_the_start(
@@ -234,12 +236,12 @@ def test_a_backup_of_an_older_format_is_restored_as_it_is_and_migrated_by_the_st
 
 
 @pytest.mark.parametrize("command", ["verify", "stats", "migrate"])
-@pytest.mark.parametrize("number", [0, 3])
+@pytest.mark.parametrize("number", [0, 4])
 def test_a_format_that_is_not_known_is_refused(stopped: Path, command: str, number: int) -> None:
     change(stopped / FILE, f"pragma user_version = {number}")
     result = invoke("store", command, stopped)
     assert result.exit_code == 1
-    assert f"has format {number}, and this version knows formats 1 to 2; use the version that wrote it" in result.stderr
+    assert f"has format {number}, and this version knows formats 1 to 3; use the version that wrote it" in result.stderr
 
 
 # backup and restore
