@@ -20,6 +20,7 @@ from gateway.reactor import Acceptor, Reactor
 from gateway.wiring import TurnEnd
 
 IDLE_S: Final = 0.05  # without a batch, after which the store gives some space back
+PAUSE_S: Final = 0.001  # from one step of that to the next
 RETRY_S: Final = 1.0  # between attempts to write to a full disk
 
 log = structlog.get_logger("dragoman.store")
@@ -68,7 +69,7 @@ class Committer(TurnEnd):
         self._results: queue.SimpleQueue[Batch | StoreError] = queue.SimpleQueue()
         self._ending = threading.Event()
         self._busy = False
-        self._untidy = False  # whether the store may have space to give back; the other thread's
+        self._untidy = True  # whether the store may have space to give back, also of before; the other thread's
         self._bell = Bell(self)
         self._thread = threading.Thread(target=self._write, name="store", daemon=True)
 
@@ -87,7 +88,7 @@ class Committer(TurnEnd):
         windows.turn_ended()
         if windows.damage:
             for sentence in windows.told():
-                log.error("damage in the store", what=sentence)
+                log.error("trouble in the store", what=sentence)
         while self.wants_another() and not journal.wait_for_settlements():
             batch = journal.seal()
             if batch is not None:
@@ -159,12 +160,13 @@ class Committer(TurnEnd):
                 return
 
     def _next_order(self) -> Batch | None:
-        """Wait for a batch, or for the end; have the store give space back meanwhile, if a batch came before."""
+        """Wait for a batch, or for the end; have the store give space back meanwhile, if it may have any."""
+        pause_s = IDLE_S
         while self._untidy:
             try:
-                return self._orders.get(timeout=IDLE_S)
+                return self._orders.get(timeout=pause_s)
             except queue.Empty:
-                pass
+                pause_s = PAUSE_S
             failure = self._tidy()
             if failure is not None:
                 self._tell(failure)

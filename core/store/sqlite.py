@@ -6,7 +6,6 @@ On one machine, 300-byte records, synced, put and removed in turn: 820,000/s in 
 100; row by row (`executemany`) 590,000 and 230,000.
 """
 
-import errno
 import fcntl
 import os
 from array import array
@@ -21,30 +20,19 @@ from core.store.batch import QUEUE_SHIFT, Batch, Run, rows_of
 from core.store.errors import StoreError, StoreFull, StoreRefused
 from core.store.formats import FORMAT, OLDEST, TALLIES, bring_up, format_of
 from core.store.interface import Store
+from core.store.quarantine import QUARANTINE, set_definitions_aside, set_entries_aside
 from core.store.reader import Reader, Row
+from core.store.space import LOG_LIMIT_BYTES, Clock, Limits, Space, untimed
 from core.store.sqlite_reader import BUSY_MS, SqliteReader
 
 FILE: Final = "dragoman.db"
 LOCK: Final = "lock"
 APPLICATION_ID: Final = 0x4472_6167  # "Drag"
 LONG_RUN: Final = 8  # records in a row of rows; a shorter one is not worth a statement of its own
-CHECKPOINT_PAGES: Final = 4_000  # of the log, until it is copied into the file: 16 MiB
-LOG_LIMIT_BYTES: Final = 64 << 20  # that the log keeps on disk once it was longer
-# Free pages returned to the file system by one commit, when there are as many free ones as are kept. Where there are more it is less:
-# each may have to be looked for among all of them, which takes 0.4 ms with 300,000.
-GIVE_BACK_PAGES: Final = 2_048
-GIVE_BACK_LEAST_PAGES: Final = 32
-REWRITTEN_PAGES: Final = 4_096  # in use, or less: the file is written anew instead, in some 100 ms whatever its size
-# One page of so many is in use, or less, when others are given back: by commits, and when there is nothing to commit. While a queue
-# is drained every page that goes costs a move of one that stays, and nothing once it is empty.
-USED_PARTS: Final = 4
-USED_PARTS_AT_REST: Final = 2
-KEPT_FREE_PAGES: Final = 8_192  # free ones that are kept for what comes next: 32 MiB
 
 _TABLES: Final = """
 create table definition (kind integer not null, key text not null, record blob not null, primary key (kind, key)) without rowid;
 create table entry (row integer primary key, record blob not null);
-create table quarantine (row integer primary key, record blob not null, reason text not null);
 create table mark (name text primary key, value integer not null) without rowid;
 insert into mark values ('clean', 1);
 """
@@ -71,12 +59,12 @@ _UNSET: Final = "delete from definition where kind = ? and key = ?"
 class SqliteStore(Store):
     """Keeps everything in the file of a data directory, which one process at a time may use."""
 
-    def __init__(self, directory: Path, checkpoint_pages: int = CHECKPOINT_PAGES) -> None:
-        """Open or create the store; StoreRefused when it cannot be used. One of an older format is brought to this version's."""
+    def __init__(self, directory: Path, limits: Limits | None = None, clock: Clock = untimed) -> None:
+        """Open or create the store; StoreRefused when it cannot be used. One of an older format is brought to this version's.
+
+        Without a clock no step of giving space back takes less than it may.
+        """
         self._directory = directory
-        self._checkpoint_pages = checkpoint_pages
-        self._log_pages = 0
-        self._to_be_rewritten = False  # since so little of the file is in use
         self._readers: list[SqliteReader] = []
         self._lock = lock_directory(directory)
         try:
@@ -84,7 +72,7 @@ class SqliteStore(Store):
         except BaseException:
             os.close(self._lock)
             raise
-        self._db.set_wal_hook(self._logged)
+        self._space = Space(self._db, limits or Limits(), clock)
 
     def stopped_cleanly(self) -> bool:
         return bool(self._one("select value from mark where name = 'clean'"))
@@ -94,7 +82,12 @@ class SqliteStore(Store):
 
     def definitions(self) -> Iterable[tuple[int, str, bytes]]:
         found = self._all("select kind, cast(key as blob), cast(record as blob) from definition order by kind, key")
-        return [(kind_of(row[0]), row[1].decode(errors="replace"), octets(row[2])) for row in found]
+        return [(kind_of(row[0]), octets(row[1]).decode(errors="surrogateescape"), octets(row[2])) for row in found]
+
+    def quarantined(self) -> int:
+        with suppress(StoreRefused):  # where that table is damaged nothing else needs it, and `verify` says so
+            return self._one("select count(*) from quarantine") or 0
+        return 0
 
     def rows(self, queue_number: int, after: int, limit: int) -> list[Row]:
         first, end = rows_of(queue_number)
@@ -142,35 +135,15 @@ class SqliteStore(Store):
                     if self._db.in_transaction:
                         self._db.execute("rollback")
                 raise
-            if self._to_be_rewritten:
-                self._rewrite()
-            elif self._log_pages >= self._checkpoint_pages:
-                self._checkpoint()
+            self._space.committed()
         except apsw.FullError as error:
+            self._space.refused()
             raise StoreFull(f"no space left for {self._directory / FILE}") from error
         except apsw.Error as error:
-            if self._lacks_room_for_the_index(error):
+            if self._space.lacks_room_for_the_index(error):
+                self._space.refused()
                 raise StoreFull(f"no space left for {self._directory / FILE}-shm") from error
             raise StoreError(f"cannot write {self._directory / FILE}: {error}") from error
-
-    def _lacks_room_for_the_index(self, error: apsw.Error) -> bool:
-        """Tell whether only the log's index could not grow, which nothing is read from after a crash: SQLite calls it I/O."""
-        return (
-            getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_SHMSIZE and self._db.system_errno == errno.ENOSPC
-        )
-
-    def _logged(self, _db: apsw.Connection, _name: str, pages: int) -> int:
-        self._log_pages = pages
-        return apsw.SQLITE_OK
-
-    def _checkpoint(self) -> None:
-        """Copy the log into the file.
-
-        SQLite's own checkpoints hide their errors: a failed sync would only be known when the log has filled the disk. Where
-        there is no space for the file, all is in the log, and the next commit tries again.
-        """
-        with suppress(apsw.FullError):
-            self._db.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def _write(self, batch: Batch) -> None:
         db = self._db
@@ -190,16 +163,15 @@ class SqliteStore(Store):
         self._count(batch)
         for number in batch.ended_queues:
             db.execute(_REMOVE_RANGE, rows_of(number))
-        for row, damaged, reason in batch.set_aside:
-            db.execute("insert or replace into quarantine values (?, ?, ?)", (row, damaged, reason))
-            db.execute("delete from entry where row = ?", (row,))
+        set_entries_aside(db, batch)
+        set_definitions_aside(db, batch)
         for kind, key, record in batch.definitions:
             if record is None:
                 db.execute(_UNSET, (kind, key))
             else:
                 db.execute(_SET, (kind, key, record))
-        if batch.removes:
-            self._give_back(USED_PARTS)
+        if batch.removes or self._space.giving:
+            self._space.written()
 
     def _count(self, batch: Batch) -> None:
         numbers = array("q")
@@ -216,44 +188,15 @@ class SqliteStore(Store):
         if gone:
             self._db.execute(_FORGET_COUNTS, (apsw.carray(gone),))
 
-    def _give_back(self, parts: int) -> bool:
-        """Return some free pages to the file system, where there are many and one in `parts` is in use, or less."""
-        free = self._one("pragma freelist_count") or 0
-        total = self._one("pragma page_count") or 0
-        used = total - free
-        if free <= KEPT_FREE_PAGES or used * parts > total:
-            return False
-        if used <= REWRITTEN_PAGES:
-            self._to_be_rewritten = True
-        else:
-            pages = max(GIVE_BACK_LEAST_PAGES, GIVE_BACK_PAGES * KEPT_FREE_PAGES // free)
-            self._db.execute(f"pragma incremental_vacuum({pages})").fetchall()
-        return True
-
-    def _rewrite(self) -> None:
-        """Write what is in use anew, and give everything else back. Where there is no room for that, all is as it was."""
-        self._to_be_rewritten = False
-        try:
-            self._db.execute("vacuum").fetchall()
-            self._checkpoint()
-        except apsw.Error as error:
-            if not isinstance(error, apsw.FullError) and not self._lacks_room_for_the_index(error):
-                raise
-
     def tidy(self) -> bool:
         try:
-            with self._db:
-                more = self._give_back(USED_PARTS_AT_REST)
-            if self._to_be_rewritten:
-                self._rewrite()
-                return False
-            if not more or self._log_pages >= self._checkpoint_pages:
-                self._checkpoint()
+            return self._space.tidy()
         except apsw.FullError:
             return False
         except apsw.Error as error:
+            if self._space.lacks_room_for_the_index(error):
+                return False
             raise StoreError(f"cannot write {self._directory / FILE}: {error}") from error
-        return more
 
     def reader(self) -> Reader:
         reader = SqliteReader(self._directory / FILE)
@@ -373,6 +316,7 @@ def _create(db: apsw.Connection, path: Path) -> None:
     with db:
         db.execute(_TABLES)
         db.execute(TALLIES)
+        db.execute(QUARANTINE)
         db.execute(f"pragma application_id = {APPLICATION_ID}")
         db.execute(f"pragma user_version = {FORMAT}")
 
