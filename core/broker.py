@@ -7,6 +7,8 @@ from core.access import User
 from core.client import Client
 from core.model.errors import Denied, NotFound
 from core.model.names import DEFAULT_VHOST
+from core.policies.policy import PatternCompiler, no_patterns
+from core.principals import Principals
 from core.queueing.offline import OfflineLimits
 from core.queueing.surroundings import Surroundings
 from core.queueing.usage import MEMORY_LIMIT_BYTES
@@ -36,9 +38,11 @@ class Broker:
         keep_alive_limit_s: int = 0,
         natives: dict[int, Restore] | None = None,
         offline: OfflineLimits | None = None,
+        compile_pattern: PatternCompiler | None = None,
     ) -> None:
         self.unique = unique
         self.version = version  # what clients are told
+        self.compile_pattern = compile_pattern if compile_pattern is not None else no_patterns
         self.clock = Clock()
         self.surroundings = Surroundings(self.clock, memory_limit_bytes, natives, offline)
         self.timers = self.surroundings.timers
@@ -47,6 +51,7 @@ class Broker:
         self.session_expiry_limit_s = session_expiry_limit_s
         self.keep_alive_limit_s = keep_alive_limit_s  # that a client may ask for where it can be told; 0 for none
         self.users: dict[str, User] = {}
+        self.principals = Principals(self.surroundings.journal)
         self.vhosts: dict[str, VirtualHost] = {}
         self.stopping = False
         self._low_on_memory = False
@@ -84,6 +89,7 @@ class Broker:
             self._low_on_memory = True
         elif usage.held_bytes < usage.limit_bytes * ALARM_END:
             self._low_on_memory = False
-        if self.low_on_disk or self.short_of_disk:
+        self.surroundings.journal.pages_out = not (self.low_on_disk or self.short_of_disk)
+        if not self.surroundings.journal.pages_out:
             return "low on disk"
         return "low on memory" if self._low_on_memory else ""

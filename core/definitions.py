@@ -34,6 +34,11 @@ class Definitions(Owner):
         """Return if the user may, else raise Denied (see `core.access.authorize`)."""
         authorize(self.user, self.vhost.name, operation, kind, name, topic)
 
+    @property
+    def may_stay(self) -> bool:
+        """Whether the user may still be in the virtual host."""
+        return self.vhost.name in self.user.permissions
+
     # Exchanges
 
     def find_exchange(self, name: str) -> Exchange:
@@ -160,7 +165,7 @@ class Definitions(Owner):
 
     def purge_queue(self, name: str) -> int:
         """Remove all ready entries and return how many there were."""
-        return self._readable_queue(name).purge()
+        return self.vhost.keeping.purge(self._readable_queue(name))
 
     # Bindings
 

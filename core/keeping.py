@@ -5,6 +5,7 @@ and each of its subscriptions are definitions: a record each, under a key that b
 without a store tells nobody.
 """
 
+from core.model.errors import Limit
 from core.model.message import Message
 from core.model.properties import Value
 from core.queueing.group import Group
@@ -20,6 +21,8 @@ from core.store.kinds import (
     EXCHANGE,
     GROUP,
     IN_FLIGHT,
+    OPERATOR,
+    POLICY,
     QUEUE,
     RETAINED,
     SESSION,
@@ -65,15 +68,51 @@ class Keeping(DelayedKeeper):
         if queue.durable and self._journal.active:
             shelf = self._journal.new_shelf()
             queue.keep_on(shelf)
-            stated = [shelf.number, queue.auto_delete, queue.arguments]
-            self._journal.define(QUEUE, key_of(self._vhost, queue.name), dump(stated))
+            self._state_queue(queue, shelf.number)
+
+    def grouped_queue(self, queue: Queue) -> None:
+        """Keep that a queue has message groups by now, if it has and is kept."""
+        if queue.grouped and queue.shelf is not None and queue.durable:
+            self._state_queue(queue, queue.shelf.number)
+
+    def _state_queue(self, queue: Queue, number: int) -> None:
+        stated: list[Value] = [number, queue.auto_delete, queue.arguments]
+        if queue.grouped:
+            stated.append(True)
+        self._journal.define(QUEUE, key_of(self._vhost, queue.name), dump(stated))
 
     def removed_queue(self, queue: Queue) -> None:
         """Forget a queue and what it has."""
         if queue.shelf is not None:
             self._journal.define(QUEUE, key_of(self._vhost, queue.name), None)
-            self._journal.end_queue(queue.shelf)
+            self._journal.end_queue(queue.shelf, queue.name)
             queue.shelf = None
+
+    def purge(self, queue: Queue) -> int:
+        """Empty a queue, and return how much was ready.
+
+        Where that is much and all that the store has of it, the queue gets another place there, and what is in the old one is
+        removed by and by: nobody waits for that.
+        """
+        shelf = queue.shelf
+        if shelf is None or not queue.may_leave_shelf():
+            return queue.purge()
+        try:
+            new = self._journal.new_shelf()
+        except Limit:
+            return queue.purge()
+        self._journal.end_queue(shelf, queue.name)
+        count = queue.leave_shelf(new)
+        self._state_queue(queue, new.number)
+        return count
+
+    # Policies
+
+    def policy(self, name: str, operator: bool, stated: list[Value] | None) -> None:
+        """Keep what a policy is, or forget it."""
+        if self._journal.active:
+            key = key_of(self._vhost, name, OPERATOR) if operator else key_of(self._vhost, name)
+            self._journal.define(POLICY, key, None if stated is None else dump(stated))
 
     # Bindings
 

@@ -7,7 +7,7 @@ from core.routing.exchange import Exchange
 
 
 class Target:
-    """A place that a client was authorised to publish to. Protocols keep it for as long as they like."""
+    """A place that a client was authorised to publish to. Protocols keep it until permissions change."""
 
     def __init__(self, exchange: Exchange, address: Address) -> None:
         self.exchange = exchange

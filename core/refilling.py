@@ -57,10 +57,13 @@ class Refilling:
         self.entries = 0  # how many were found
         self.taken: set[int] = set()  # numbers of queues that nobody else may get
         self.clean = True
+        self.volatile: list[int] = []  # numbers of queues that ended with an earlier process
         self._store = store
         self._damage = damage
         self._surroundings = broker.surroundings
         self._surroundings.windows.reader = store.reader()
+        self._surroundings.journal.positions.reader = self._surroundings.windows.reader
+        self._surroundings.windows.leftovers.reader = self._surroundings.windows.reader
         self._known: set[int] = set()  # numbers of queues
         self._tallies = dict(store.tallies())  # by number of queue
         self._seen: dict[int, set[int]] = {}  # rows, by number of queue
@@ -75,22 +78,28 @@ class Refilling:
             else:
                 self._seen.setdefault(number, set()).add(row)
 
+    def reserve(self, number: int) -> None:
+        """Have a number be nobody else's: it is of a queue whose definition stays in the store and was not made again."""
+        self._known.add(number)
+        self.taken.add(number)
+
     def fill(self, queue: Queue, shelf: Shelf, claims: Claims | None) -> None:
         """Give a queue its entries back, in order; to `claims` those that somebody may have under way."""
         number = shelf.number
-        self._known.add(number)
-        self.taken.add(number)
+        self.reserve(number)
         if queue.shelf is None:
             queue.keep_on(shelf)
         last = self._store.last_row(number)
         if not last:
-            if number in self._tallies:
-                self._damage.append(f"queue '{queue.name}' has a count, but no entries")
+            if self._tallies.pop(number, None) is not None:
+                self._damage.append(f"queue '{queue.name}' has a count, but no entries; the count is removed")
+                self._surroundings.journal.count_anew(shelf)
             return
         shelf.next_row = last + 1
+        self._surroundings.journal.positions.look_at_limit(shelf, queue)
         shelf.redelivered_until = min(self._seen_until.get(number, 0), last) if self.clean else last
         shelf.seen = {row for row in self._seen.pop(number, set()) if row <= last}
-        shelf.entries, shelf.bytes = entries, size_bytes = self._counted(number, last)
+        shelf.entries, shelf.bytes = entries, size_bytes = self._counted(shelf)
         self.entries += entries
         after = rows_of(number)[0] - 1
         if queue.window is None or claims is not None:
@@ -119,8 +128,9 @@ class Refilling:
             queue.recover(message, row, redelivered=redelivered)
         return len(message.body)
 
-    def _counted(self, number: int, last: int) -> tuple[int, int]:
-        """Return how many entries a queue has, and the bytes of their bodies."""
+    def _counted(self, shelf: Shelf) -> tuple[int, int]:
+        """Return how many entries a queue has, and the bytes of their bodies. Where the store does not say it, it will."""
+        number = shelf.number
         after = rows_of(number)[0] - 1
         record = self._tallies.pop(number, None)
         if record is not None:
@@ -128,6 +138,7 @@ class Refilling:
                 return tally_of(number, record)
             except Damaged as damage:
                 self._damage.append(f"the count of queue number {number}: {damage}; its entries were counted")
+        self._surroundings.journal.count_anew(shelf)
         entries, size_bytes = 0, 0
         while rows := self._store.rows(number, after, ROWS_AT_ONCE):
             entries += len(rows)
@@ -136,9 +147,29 @@ class Refilling:
                 size_bytes += self._surroundings.codec.body_bytes_of(record[SEAL_BYTES:])
         return entries, size_bytes
 
-    def report_strays(self) -> None:
-        """Say which entries belong to no queue: they stay where they are."""
-        for number in self._store.queue_numbers():
-            if number not in self._known:
-                self._damage.append(f"entries of queue number {number}, which is not defined; they stay in the store")
-                self.taken.add(number)
+    def reserve_volatile(self) -> None:
+        """Have nobody get the numbers of queues that ended with an earlier process, before what they left is removed."""
+        others = [number for number in self.volatile if number in self.taken]
+        for number in others:
+            self.volatile.remove(number)
+            self._damage.append(
+                f"queue number {number} is that of a transient queue, and of another; it is the other's"
+            )
+        for number in self.volatile:
+            self.reserve(number)
+
+    def remove_volatile(self) -> None:
+        """Have what such queues left removed, in the course of time."""
+        for number in self.volatile:
+            rows = self._store.rows(number, 0, 1)
+            first = rows[0][0] if rows else rows_of(number)[0] + 1
+            self._surroundings.windows.leftovers.add(number, first, self._store.last_row(number) or first)
+
+    def reserve_strays(self) -> list[int]:
+        """Return the numbers of queues that have entries and are not defined: nobody gets them, and the entries stay."""
+        strays = [number for number in self._store.queue_numbers() if number not in self._known]
+        self.taken.update(strays)
+        for number in self._tallies:
+            if number not in self.taken:
+                self._surroundings.journal.forget_count(number)  # nobody is there to be counted
+        return strays

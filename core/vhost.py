@@ -12,6 +12,7 @@ from core.model.errors import BrokerError, Limit, Mismatch, NotFound
 from core.model.message import Message
 from core.model.names import DEFAULT_EXCHANGE, PREDECLARED_EXCHANGES, TOPIC_SPACE
 from core.model.properties import Headers, cost_of
+from core.policies.policies import Policies
 from core.queueing.consumer import Consumer
 from core.queueing.group import Group, Member
 from core.queueing.home import Home
@@ -60,6 +61,7 @@ class VirtualHost(Home):
         self.retained.expired = self.keeping.retained_no_longer
         self._bound: dict[Sink, dict[tuple[str, Identity], Exchange]] = {}  # bindings that lead to a sink
         self._alternates = Alternates(self.exchanges)
+        self.policies = Policies(name, self, surroundings, self.keeping, self._alternates, self.queues)
         self.default_exchange: Exchange = DirectExchange(DEFAULT_EXCHANGE, self._site, {})
         self.exchanges[DEFAULT_EXCHANGE] = self.default_exchange
         for exchange_name, kind in PREDECLARED_EXCHANGES:
@@ -109,6 +111,7 @@ class VirtualHost(Home):
         exchange.internal = internal
         self.exchanges[name] = exchange
         self._alternates.appeared(exchange)
+        self.policies.appeared(exchange)
         self.keeping.added_exchange(exchange)
         return exchange
 
@@ -131,7 +134,10 @@ class VirtualHost(Home):
         self.queues[name] = queue
         if arguments:
             plan(queue, arguments, self, self.surroundings)
+        self.policies.appeared(queue)
         self.keeping.added_queue(queue)
+        if not durable:
+            self.surroundings.windows.watch(queue)
         return queue
 
     def remove_exchange(self, exchange: Exchange) -> None:
@@ -146,6 +152,7 @@ class VirtualHost(Home):
             self.keeping.removed_exchange(exchange)
             self._usage.undefine(exchange.cost_bytes)
             self._alternates.vanished(exchange)
+            self.policies.vanished(exchange)
             exchange.ended()
             for identity in list(exchange.bindings):
                 self._unbind(exchange, identity)
@@ -155,6 +162,7 @@ class VirtualHost(Home):
         if queue.deleted:
             return 0
         self.queues.pop(queue.name, None)
+        self.policies.vanished(queue)
         self._usage.undefine(queue.cost_bytes)
         self.unbind_all(queue)
         if queue.entrance is not None:
@@ -180,6 +188,12 @@ class VirtualHost(Home):
         source.bound(binding)
         self.keeping.bound(source, binding)
         return True
+
+    def honour_groups(self, queue: Queue) -> None:
+        """Have all messages of one group in a queue go to one consumer from now on, after a start too. Limit, as the queue says."""
+        if not queue.grouped:
+            queue.honour_groups()
+            self.keeping.grouped_queue(queue)
 
     def unbind(self, source: Exchange, identity: Identity) -> bool:
         """Remove a binding; False when there is none. An auto-delete exchange goes with its last one."""

@@ -1,5 +1,6 @@
 """Opening the store: what it holds becomes the broker's, and the thread that writes begins."""
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -26,6 +27,7 @@ NATIVES: Final[dict[int, Restore]] = {
     NATIVE_MQTT5: restore_mqtt5,
 }
 DAMAGE_LINES: Final = 100  # of the log, at one start
+STRAYS_NAMED: Final = 100  # in one of those lines
 
 log = structlog.get_logger("dragoman.store")
 
@@ -36,7 +38,7 @@ def open_store(config: Config, broker: Broker) -> Store | None:
     if directory is None:
         return None
     broker.surroundings.windows.window_bytes = config.store.window_bytes
-    store = SqliteStore(directory)
+    store = SqliteStore(directory, clock=time.monotonic)
     if store.found_format != FORMAT:
         log.info("store migrated", directory=str(directory), found=store.found_format, now=FORMAT)
     _report(recover(broker, store, restore_session), str(directory))
@@ -48,13 +50,25 @@ def _report(found: Recovered, directory: str) -> None:
         log.error("damage in the store", what=sentence)
     if len(found.damage) > DAMAGE_LINES:
         log.error("more damage in the store", more=len(found.damage) - DAMAGE_LINES)
+    if found.quarantined:
+        log.warning("records are in quarantine, set aside by earlier starts", records=found.quarantined)
+    if found.strays:
+        log.warning(
+            "entries of queues that are not defined stay in the store",
+            queues=len(found.strays),
+            numbers=found.strays[:STRAYS_NAMED],
+        )
     log.info(
         "store opened",
         directory=directory,
         stopped="in order" if found.clean else "not in order: messages may have been delivered before",
         messages=found.entries,
-        **{f"{kind}s".replace(" ", "_"): count for kind, count in found.definitions.items()},
+        **{_plural(kind).replace(" ", "_"): count for kind, count in found.definitions.items()},
     )
+
+
+def _plural(kind: str) -> str:
+    return f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}s"
 
 
 def start_committer(store: Store, broker: Broker, reactor: Reactor, failed: Callable[[], None]) -> Committer:

@@ -8,11 +8,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import structlog
 import trio
 
+from core.access import User
 from core.broker import Broker
 from core.counters import Counters
 from core.queueing.offline import OfflineLimits
@@ -25,6 +27,8 @@ from gateway.busy_poll import BusyPoll
 from gateway.committer import Committer
 from gateway.config import Config
 from gateway.connection_log import ConnectionLog
+from gateway.control import ControlDoor
+from gateway.control_requests import Requests
 from gateway.door import Door, Listening
 from gateway.durability import NATIVES, open_store, start_committer
 from gateway.hashers import Hashers
@@ -32,9 +36,11 @@ from gateway.headroom import Headroom, free_bytes_of
 from gateway.listeners import open_doors
 from gateway.loop import Loop
 from gateway.memory import resident_bytes
+from gateway.patterns import compile_pattern
 from gateway.poller import open_poller
 from gateway.processors import can_spare_a_core
 from gateway.reactor import Reactor
+from gateway.users import Users
 from gateway.version import VERSION
 from protocols.mqtt.status import Status
 
@@ -55,11 +61,15 @@ log = structlog.get_logger("dragoman.server")
 
 
 async def serve(
-    config: Config, started: Callable[[Sequence[Listening]], None], connection_log: ConnectionLog | None = None
+    config: Config,
+    started: Callable[[Sequence[Listening], int], None],
+    connection_log: ConnectionLog | None = None,
+    file: Path | None = None,
 ) -> int:
     """Run a broker until SIGINT or SIGTERM and return its exit code; a second signal does not wait for clients.
 
-    `started` is called once everything listens; `connection_log` takes the lines of the log about every connection.
+    `started` is called once everything listens, with how many users the store has; `connection_log` takes the lines of the log
+    about every connection; `file` is where the configuration is from.
     ListenError when a listener cannot be opened.
     """
     accounts = Accounts(config)
@@ -73,6 +83,9 @@ async def serve(
         reactor.wiring.connection_log = connection_log
     reactor.busy_poll = BusyPoll(busy_poll_us(config) / 1_000_000)
     loop = Loop(reactor, poller)
+    users = Users(broker, accounts, config, str(file or "the configuration"), partial(_tell_clients, reactor))
+    users.begin()
+    control: ControlDoor | None = None
     doors: list[Door] = []
     thresholds = gc.get_threshold()
     code = STOPPED
@@ -84,18 +97,21 @@ async def serve(
         # Signals first: whoever sees that something listens may rely on a signal to end it in order.
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             doors = open_doors(config, reactor, connections_limit(config))
+            if config.store.directory is not None:
+                control = ControlDoor(reactor, config.store.directory, Requests(broker, users))
+                control.open()
             if config.store.directory is not None and config.store.free_bytes:
                 Headroom(broker, config.store.free_bytes, partial(free_bytes_of, config.store.directory)).start()
             if config.mqtt.sys_interval_s:
                 Status(broker, config.mqtt.sys_interval_s, resident_bytes).start()
             _quiet_the_collector()
-            started([door.listening for door in doors])
+            started([door.listening for door in doors], broker.principals.count)
             async with trio.open_nursery() as nursery:
                 hashers.start(nursery, loop)
                 nursery.start_soon(trio.to_thread.run_sync, prepare_parser)  # or the first selector would be a stall
                 nursery.start_soon(_run_to_the_end, loop, nursery.cancel_scope)
                 await _reason_to_stop(signals, store_failed)
-                _stop_accepting(doors)
+                _stop_accepting(doors, control)
                 reactor.shut_down()
                 loop.drain()
                 with trio.move_on_after(DRAIN_S):
@@ -108,7 +124,7 @@ async def serve(
             code = _close_store(committer, code)
         log.info("stopped", **totals(broker.counters))
     finally:
-        _stop_accepting(doors)
+        _stop_accepting(doors, control)
         reactor.close()
         gc.set_threshold(*thresholds)
         gc.unfreeze()
@@ -128,6 +144,7 @@ def build_broker(config: Config, accounts: Accounts) -> Broker:
         offline=OfflineLimits(
             config.mqtt.max_queued_messages, config.mqtt.max_queued_bytes, qos0=config.mqtt.queue_qos0_messages
         ),
+        compile_pattern=compile_pattern,
     )
     broker.clock.now = trio.current_time()
     broker.clock.wall = time.time()
@@ -203,9 +220,16 @@ async def _next_signal(signals: AsyncIterator[int]) -> None:
     log.info("stopping", signal=signal.Signals(number).name)
 
 
-def _stop_accepting(doors: list[Door]) -> None:
+def _stop_accepting(doors: list[Door], control: ControlDoor | None) -> None:
     for door in doors:
         door.close()
+    if control is not None:
+        control.close()
+
+
+def _tell_clients(reactor: Reactor, user: User, reason: str) -> None:
+    for link in list(reactor.wiring.links.values()):
+        link.hear_permissions(user, reason)
 
 
 def _quiet_the_collector() -> None:

@@ -23,6 +23,11 @@ class Backlog:
         self._fresh: deque[Entry] = deque()
         self._returned: list[tuple[int, Entry]] = []  # heap by sequence, older than all of _fresh
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of memory that its entries take."""
+        return self._held_bytes
+
     def add(self, entry: Entry) -> None:
         """Put a new entry at the end."""
         self._fresh.append(entry)

@@ -42,6 +42,10 @@ class Lender(Sink):
         self.shelf: Shelf | None = None  # of a durable queue in the store
         self.counts_deliveries = False  # whether consumers are told how often an entry was delivered before
 
+    def run_out(self) -> None:
+        """Refuse messages until what is there is gone: the store has no positions for more (`core.store.positions`)."""
+        raise AssertionError("run_out is the queue's")
+
     def resume(self, consumer: Consumer) -> None:
         """Count on `consumer` again, because its credit or its connection's output has room."""
         raise AssertionError("resume is the queue's")

@@ -90,7 +90,7 @@ class GroupQueue(Queue):
         """Have the store forget the group."""
         self.shelf = None
         self._surroundings.journal.define(GROUP, self.kept_as, None)
-        self._surroundings.journal.end_queue(shelf)
+        self._surroundings.journal.end_queue(shelf, self.name)
 
 
 class Group(Sink):

@@ -58,8 +58,8 @@ class Queue(Stock):
 
     def put(self, message: Message, via: Sink | None) -> bool:
         """Take a message that came in by `via`; False when the queue is full and refuses."""
-        if self.deleted:
-            return True
+        if self.closed and not self.opens():
+            return self.deleted
         entry = Entry(self, message, self.next_sequence, via)
         self.next_sequence += 1
         if self.ttl_s != NEVER:
@@ -117,12 +117,14 @@ class Queue(Stock):
         sequence = self.next_sequence
         self.next_sequence = sequence + entries
         window.extend(after, last, entries, size_bytes, sequence)
-        if window.count and window.head().expires_at != 0.0:
-            self._watch(window.head().expires_at)
+        if window.count:
+            self._watch(window.head().expires_at or NEVER)  # what is behind the head may expire, whatever that does
 
     def admits(self, count: int, size_bytes: int) -> bool:
+        if self.closed and not self.opens():
+            return self.deleted
         backlog = self.backlog
-        if self.overflow == DROP_HEAD or self.deleted:
+        if self.overflow == DROP_HEAD:
             return True
         room = self.limit_entries - backlog.count
         if count <= room and backlog.bytes + size_bytes <= self.limit_bytes:
@@ -262,7 +264,7 @@ class Queue(Stock):
     def add(self, consumer: Consumer) -> None:
         """Start lending to `consumer`. Limit when there is no room for its selector; then nothing has changed."""
         if consumer.selector is not None:
-            if isinstance(self._selecting, GroupedTurns):
+            if self.grouped:
                 raise Unsupported(f"a selector on queue '{self.name}', which has message groups")
             self.check_in_order()
             self._surroundings.usage.define(consumer.selector.cost_bytes)
@@ -300,10 +302,16 @@ class Queue(Stock):
             for other in self.consumers if self._active is None else [self._active]:
                 self.resume(other)
 
-    def honour_groups(self) -> None:
-        """Have all messages of one group go to one consumer from now on, unless consumers have selectors. Limit as for those."""
+    @property
+    def grouped(self) -> bool:
+        """Whether all messages of one group go to one consumer."""
+        return isinstance(self._selecting, GroupedTurns)
+
+    def honour_groups(self, *, again: bool = False) -> None:
+        """Be `grouped` from now on, unless consumers have selectors. Limit as for those, but not `again`, after a start."""
         if self._selecting is None:
-            self.check_in_order()
+            if not again:
+                self.check_in_order()
             self._selecting = self._turns = GroupedTurns(self.in_order(), self._turns, self._surroundings)
             for consumer in self.consumers:
                 self._selecting.join(consumer)
@@ -366,7 +374,7 @@ class Queue(Stock):
 
     def delete(self) -> int:
         """End the queue: consumers are cancelled, entries dropped. Returns how many were ready."""
-        self.deleted = True
+        self.deleted = self.closed = True
         count = self.purge()
         consumers = self.consumers
         self.consumers = {}
@@ -374,7 +382,8 @@ class Queue(Stock):
         self._selecting = None
         self._active = None
         if self.window is not None:
-            self._surroundings.windows.forget(self.window)
+            self.window.end()
+        self._surroundings.windows.unwatch(self)
         if self._expiry is not None:
             self._surroundings.timers.forget(self._expiry)
         if self.lifetime is not None:

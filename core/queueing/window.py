@@ -5,10 +5,14 @@
     the gap    rows of the store; of them only the count, the bytes, the first and the last are known
     tail       what came behind them, in memory as long as it is not committed
 
-Without a gap there is no tail, and it is a backlog like any other. When it holds more memory than a window may have, entries leave
-it from the front of the tail and, where all windows are to shrink, from the end of `fresh`; only those that are committed. A range
-of the gap is read when `fresh` has run out, so that the next entry is always in memory. While something may have to leave, also
-transient messages are stored, or those behind them would have to stay.
+Without a gap there is no tail as a rule, and it is a backlog like any other. When it holds more memory than a window may have,
+entries leave it from the front of the tail and, where all windows are to shrink, from the end of `fresh`; only those that are
+committed. A range of the gap is read when `fresh` has run out, so that the next entry is always in memory. While something may
+have to leave, also transient messages are stored, or those behind them would have to stay.
+
+Rows are in the order of the line. Where all windows are to shrink, transient messages that were not stored when they came are
+stored now, under rows that are kept free for them and for what is between them, which is moved. The last ones are the first, so
+that the rows are in order after each batch; until they are committed they are `leaving`, between `fresh` and the gap.
 
 A message comes back as a start would have it: with the deadline that it has by the clock on the wall, and with the note of the
 way that it came in by (`Sink.stored_note`).
@@ -21,13 +25,14 @@ the rest of it then (`OrderedBacklog`).
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from mypy_extensions import mypyc_attr
-
 from core.queueing.backlog import Backlog
 from core.queueing.entry import Entry
+from core.queueing.notes import Notes
+from core.queueing.unreadable import first_readable
 from core.queueing.usage import ENTRY_COST_BYTES
-from core.routing.sink import Sink
+from core.queueing.windows import LEAST_BYTES
 from core.store.errors import Damaged, StoreError
+from core.store.late import NOTHING_RESERVED, Reservation
 from core.store.reader import Row
 from core.store.sealing import unseal_row
 from core.store.shelf import Shelf
@@ -41,15 +46,7 @@ LET_OUT_AT_ONCE: Final = 16_384  # entries of one queue that leave memory in one
 
 # The tail of all that are not deep: an empty one takes 600 bytes of memory, and nothing goes into this one.
 NO_TAIL: Final[deque[Entry]] = deque()
-
-
-@mypyc_attr(allow_interpreted_subclasses=True)
-class Notes:
-    """Finds out by which way an entry came in, from what was stored of it. This one: nobody needs to know."""
-
-    def way_of(self, note: bytes) -> Sink | None:
-        """Return the way that a note speaks of, or raise Damaged."""
-        return None
+NO_BATCHES: Final[deque[int]] = deque()
 
 
 class Window(Backlog):
@@ -62,7 +59,17 @@ class Window(Backlog):
         self._windows = windows
         self._notes = notes
         self._over = False  # whether it is to be trimmed at the end of the turn
+        self._parted = False  # whether it is more than a backlog: with a tail, which may be empty, and maybe a gap
         self._tail = NO_TAIL
+        self._end = self._fresh  # where new ones go
+        self._leaving: deque[Entry] = NO_TAIL
+        self._leaving_in: deque[int] = NO_BATCHES  # numbers of the batches that they are in
+        self._left_in = 0  # number of the last such batch
+        # Of `fresh`, what is to be stored under the last ones of these rows:
+        self._reservation = NOTHING_RESERVED
+        self._late_from = 0  # sequences
+        self._late_until = 0
+        self._blocked_until = 0  # sequence of an entry that is not stored and keeps those behind it in memory
         # The gap: rows behind `_after` up to `_last`. Without one these are the same.
         self._gap_count = 0
         self._gap_bytes = 0  # of bodies
@@ -74,10 +81,9 @@ class Window(Backlog):
     # The line
 
     def add(self, entry: Entry) -> None:
-        if self.deep:
-            self._tail.append(entry)
-        else:
-            self._fresh.append(entry)
+        if self.deep and entry.row == NO_ROW:  # it was published to one that somebody looks through
+            self._windows.journal.page_out(entry)
+        self._end.append(entry)
         self._hold(entry)
         if self._held_bytes > self._windows.window_bytes:
             self._mark()
@@ -90,27 +96,37 @@ class Window(Backlog):
 
     def take(self) -> Entry:
         entry = super().take()
-        if self.deep and not self._fresh:
+        if self._parted and not self._fresh:
             self._refill()
         return entry
 
     def present(self) -> list[Entry]:
-        return [*super().entries(), *self._tail]
+        return [*super().entries(), *self._leaving, *self._tail]
 
     def entries(self) -> list[Entry]:
+        self._fresh.extend(self._leaving)
+        self._nothing_leaves()
         while self._after != self._last:
             self._read()
-        if self.deep:
-            self._join()
+        if self._parted:
+            self._fresh.extend(self._tail)
+            self._join_up()
         return super().entries()
+
+    def _take_over(self, backlog: Backlog) -> None:
+        """Have what another backlog has, which is used no more."""
+        self.count = backlog.count
+        self.bytes = backlog.bytes
+        self._held_bytes = backlog.held_bytes
+        self._fresh = self._end = backlog._fresh
+        self._returned = backlog._returned
 
     def clear(self) -> None:
         super().clear()
-        self._tail = NO_TAIL
+        self._join_up()
         self._gap_count = 0
         self._gap_bytes = 0
         self._after = self._last = NO_ROW
-        self.deep = False
 
     def has_stored(self, row: int) -> bool:
         """Tell whether a row is one of those that are in the store only."""
@@ -132,6 +148,10 @@ class Window(Backlog):
             journal = self._windows.journal
             journal.remove_range(self._shelf, self._after + 1, self._last, self._gap_count, self._gap_bytes)
 
+    def end(self) -> None:
+        """Be no queue's any more."""
+        self._windows.forget(self)
+
     # Out of memory
 
     def turn_ended(self) -> None:
@@ -141,7 +161,7 @@ class Window(Backlog):
 
     def _trim(self, keep_bytes: int) -> None:
         """Leave to the store what is committed and more than `keep_bytes` of memory."""
-        if not self.deep:
+        if not self._parted:
             self._split(keep_bytes)
         tail = self._tail
         end = self._shelf.committed_before(self._windows.journal.committed)
@@ -158,39 +178,125 @@ class Window(Backlog):
             self._last = entry.row
             self._let_out(entry)
 
-    def _go_deep(self) -> None:
-        if not self.deep:
-            self.deep = True
-            self._tail = deque()
+    def _part(self, tail: deque[Entry]) -> None:
+        self._parted = self.deep = True
+        self._tail = self._end = tail
 
-    def _split(self, keep_bytes: int) -> None:
-        """Have what is more than so many bytes of memory in the tail, as far as it is to be stored."""
+    def _join_up(self) -> None:
+        """Be a backlog like any other: all of it is in `fresh`."""
+        self._parted = self.deep = False
+        self._tail = NO_TAIL
+        self._end = self._fresh
+        self._nothing_leaves()
+
+    def _nothing_leaves(self) -> None:
+        self._leaving = NO_TAIL
+        self._leaving_in = NO_BATCHES
+        self._late_until = 0
+        self._shelf.reserved = False
+
+    def _split(self, keep_bytes: int) -> bool:
+        """Have what is more than so many bytes of memory in the tail; False where more than a little before it is not stored."""
         fresh = self._fresh
-        if not fresh:
-            return  # it is all in what was given back
-        self._go_deep()
-        tail = self._tail
+        if not fresh or fresh[-1].row == NO_ROW or fresh[0].sequence <= self._blocked_until:
+            return False  # where it is empty, all is in what was given back
+        tail: deque[Entry] = deque()
         excess = self._held_bytes - keep_bytes
-        while excess > 0 and len(fresh) > 1:
-            entry = fresh[-1]
-            if entry.row == NO_ROW:
-                break
-            tail.appendleft(fresh.pop())
+        while excess > 0 and len(fresh) > 1 and fresh[-1].row != NO_ROW:
+            entry = fresh.pop()
+            tail.appendleft(entry)
             excess -= entry.message.size_bytes + ENTRY_COST_BYTES
+        for behind, entry in enumerate(reversed(fresh)):
+            if entry.row == NO_ROW:
+                if self._is_more(len(fresh) - behind, min(LEAST_BYTES, keep_bytes)):
+                    self._blocked_until = entry.sequence  # it could not leave before those
+                    fresh.extend(tail)
+                    return False
+                break
+        if tail:
+            self._part(tail)
+        return self._parted
+
+    def _is_more(self, entries: int, size_bytes: int) -> bool:
+        """Tell whether so many of the next entries hold more memory than that."""
+        for number, entry in enumerate(self._fresh):
+            if number == entries:
+                break
+            size_bytes -= entry.message.size_bytes + ENTRY_COST_BYTES
+            if size_bytes < 0:
+                return True
+        return False
 
     def shrink(self, keep_bytes: int) -> None:
-        """Leave to the store what is committed and more than `keep_bytes`, what is next too; one entry stays."""
+        """Leave to the store what is committed and more than `keep_bytes`, what is next too; one entry stays.
+
+        What is not stored is from now on.
+        """
         if self._held_bytes <= keep_bytes:
             return
+        if not self._parted and not self._split(keep_bytes) and self._windows.journal.pages_out:
+            self._be_late()
+        self._store_late()
         self._trim(keep_bytes)
+        committed = self._windows.journal.committed
+        leaving, leaving_in = self._leaving, self._leaving_in
+        while leaving and self._held_bytes > keep_bytes and leaving_in[-1] <= committed:
+            leaving_in.pop()
+            self._let_out_first(leaving.pop())
+        if leaving or self._left_in > committed:
+            return  # rows of what is moved may be between
         fresh = self._fresh
-        end = self._shelf.committed_before(self._windows.journal.committed)
-        while len(fresh) > 1 and self._held_bytes > keep_bytes and NO_ROW < fresh[-1].row < end:
+        end = self._shelf.committed_before(committed)
+        for _ in range(min(len(fresh) - 1, LET_OUT_AT_ONCE)):
+            if self._held_bytes <= keep_bytes or not NO_ROW < fresh[-1].row < end or self._is_late(fresh[-1]):
+                return
+            self._let_out_first(fresh.pop())
+
+    def _let_out_first(self, entry: Entry) -> None:
+        """Have the gap begin with an entry that was before it."""
+        if self._after == self._last:
+            self._last = entry.row
+        self._open(entry)
+        self._let_out(entry)
+
+    def _be_late(self) -> None:
+        """Have rows kept free for what is in memory, from the first that is not stored on; what comes gets rows behind them."""
+        fresh = self._fresh
+        stored = 0
+        for entry in fresh:
+            if entry.row == NO_ROW:
+                self._late_from = entry.sequence
+                break
+            stored += 1
+        self._blocked_until = 0
+        if stored == len(fresh):
+            return
+        self._late_until = fresh[-1].sequence
+        self._reservation = self._reserve(len(fresh) - stored)
+        self._shelf.reserved = True
+        self._part(deque())
+        self._leaving = deque()
+        self._leaving_in = deque()
+
+    def _reserve(self, rows: int) -> Reservation:
+        return self._windows.journal.reserve(self._shelf, rows)
+
+    def _is_late(self, entry: Entry) -> bool:
+        return self._late_from <= entry.sequence <= self._late_until
+
+    def _store_late(self) -> None:
+        """Have a part of what is late leave, as far as there is room in the batch."""
+        fresh = self._fresh
+        journal = self._windows.journal
+        if not self._reservation.known:
+            return
+        while len(fresh) > 1 and self._is_late(fresh[-1]) and journal.may_page_out():
             entry = fresh.pop()
-            if self._after == self._last:
-                self._last = entry.row
-            self._open(entry)
-            self._let_out(entry)
+            self._late_until = entry.sequence - 1
+            journal.page_out_late(self._shelf, entry, self._reservation.take_last())
+            self._left_in = journal.collecting
+            self._leaving.appendleft(entry)
+            self._leaving_in.appendleft(self._left_in)
 
     def _open(self, entry: Entry) -> None:
         """Have the gap begin with an entry."""
@@ -215,23 +321,26 @@ class Window(Backlog):
         self._sequence = sequence
         self.count += entries
         self.bytes += size_bytes
-        self._go_deep()
+        if not self._parted:
+            self._part(deque())
         while not self._fresh and self._after != self._last:
             self._read(1)
         if not self._fresh:
             self._join()
 
     def _refill(self) -> None:
+        if self._leaving:
+            self._fresh = self._leaving
+            self._nothing_leaves()
         while not self._fresh and self._after != self._last:
             self._read()
         if not self._fresh:
             self._join()
 
     def _join(self) -> None:
-        """Go on with the tail: the gap is closed."""
-        self._fresh.extend(self._tail)
-        self._tail = NO_TAIL
-        self.deep = False
+        """Go on with the tail: the gap is closed, and `fresh` is empty."""
+        self._fresh = self._tail
+        self._join_up()
 
     def _read(self, limit: int = 0) -> None:
         """Read the next part of the gap, or close it when nothing is left."""
@@ -280,37 +389,12 @@ class Window(Backlog):
             self._gap_bytes = 0
             self._after = self._last = NO_ROW
 
-    # Damage
-
     def _read_behind(self, error: StoreError) -> list[Row]:
         """Find the first row that can be read behind some that cannot. Those stay where they are; nobody gets them now."""
-        first = self._after + 1
-        unreadable, step = first, 1
-        rows: list[Row] = []
-        while not rows and unreadable < self._last:
-            behind = min(unreadable + step, self._last)
-            rows = self._rows_from(behind)
-            if not rows:
-                unreadable = behind
-                step *= 2
-        readable = rows[0][0] if rows else 0
-        while readable - unreadable > 1:
-            middle = (unreadable + readable) // 2
-            found = self._rows_from(middle)
-            if found:
-                rows = found
-                readable = middle
-            else:
-                unreadable = middle
+        rows = first_readable(self._windows, self._after, self._last)
         last = rows[0][0] - 1 if rows else self._last
         self._windows.report(
-            f"entries {first} to {last} of queue '{self._queue.name}': {error}; they stay in the store and are not delivered"
+            f"entries {self._after + 1} to {last} of queue '{self._queue.name}': {error};"
+            " they stay in the store and are not delivered"
         )
         return rows
-
-    def _rows_from(self, row: int) -> list[Row]:
-        """Return the first row from one on, or nothing where it cannot be read."""
-        try:
-            return self._windows.read(row - 1, self._last, 1)
-        except StoreError:
-            return []

@@ -1,11 +1,13 @@
 """The windows of all queues of a broker: how much of them may be in memory, and the way to the rest.
 
 Each has a limit of its own. When the broker as a whole holds much, every window is made smaller, some in each turn, whoever
-they belong to: what is needed again is read again.
+they belong to: what is needed again is read again. Queues that are not durable get windows then, where they hold more than their
+share.
 """
 
 from typing import TYPE_CHECKING, Final
 
+from core.queueing.leftovers import Leftovers
 from core.queueing.usage import Usage
 from core.store.errors import StoreError
 from core.store.journal import Journal
@@ -14,6 +16,7 @@ from core.store.record import Codec
 from core.store.shelf import Shelf
 
 if TYPE_CHECKING:
+    from core.queueing.stock import Stock
     from core.queueing.window import Window
 
 WINDOW_BYTES: Final = 4 << 20  # of memory for one queue, unless configured: some 6,500 small messages
@@ -39,9 +42,15 @@ class Windows:
         self.read_rows = READ_ROWS
         self.reader: Reader | None = None  # of the store, once there is one
         self.over: list[Window] = []  # larger than they should be
+        self.leftovers = Leftovers(journal)
         self.damage: list[str] = []  # a sentence for each thing that could not be read
         self._members: dict[Window, None] = {}
-        self._round: list[Window] = []  # those that are still to be looked at, while all are to shrink
+        self._plain: dict[Stock, None] = {}  # queues that are not durable and have no window
+        # Those that are still to be looked at, while all are to shrink:
+        self._round: list[Window] = []
+        self._plain_round: list[Stock] = []
+        self._large = 0  # of the plain ones, as of the last round, those that hold more than a window must have
+        self._large_so_far = 0
 
     def add(self, window: "Window") -> None:
         """Count on a new window."""
@@ -51,10 +60,20 @@ class Windows:
         """Count on a window no more: its queue is gone."""
         self._members.pop(window, None)
 
+    def watch(self, stock: "Stock") -> None:
+        """Count on a queue that is not durable, and has no window."""
+        self._plain[stock] = None
+
+    def unwatch(self, stock: "Stock") -> None:
+        """Count on such a queue no more: it is gone."""
+        self._plain.pop(stock, None)
+
     def turn_ended(self) -> None:
         """Leave to the store what is over the limits and committed."""
         if self.reader is None:
             return
+        if not self.leftovers.empty:
+            self.leftovers.turn_ended()
         if self.over:
             over = self.over
             self.over = []
@@ -64,14 +83,25 @@ class Windows:
             self._shrink()
 
     def _shrink(self) -> None:
-        if not self._round:
+        if not self._round and not self._plain_round:
             self._round = list(self._members)
-        share = max(LEAST_BYTES, self.usage.limit_bytes // SHARED_PARTS // max(1, len(self._members)))
+            self._plain_round = list(self._plain)
+            self._large, self._large_so_far = self._large_so_far, 0
+        share = self.usage.limit_bytes // SHARED_PARTS // max(1, len(self._members) + self._large)
+        keep_bytes = min(max(LEAST_BYTES, share), self.window_bytes)
         end = self.usage.held_bytes - FREED_AT_ONCE_BYTES
         for _ in range(min(LOOKED_AT_ONCE, len(self._round))):
-            self._round.pop().shrink(min(share, self.window_bytes))
+            self._round.pop().shrink(keep_bytes)
             if self.usage.held_bytes < end:
                 return
+        for _ in range(min(LOOKED_AT_ONCE, len(self._plain_round))):
+            self._look_at_plain(self._plain_round.pop(), keep_bytes)
+
+    def _look_at_plain(self, stock: "Stock", keep_bytes: int) -> None:
+        if stock in self._plain and self.journal.pages_out and stock.leave_memory(keep_bytes):
+            del self._plain[stock]
+        elif stock.backlog.held_bytes > LEAST_BYTES:
+            self._large_so_far += 1
 
     def read(self, after: int, last: int, limit: int) -> list[Row]:
         """Read rows behind `after` up to `last`, a part of them; StoreError when they cannot be read."""

@@ -7,12 +7,13 @@ from array import array
 from typing import Final
 
 QUEUE_SHIFT: Final = 40  # a row is the number of its queue, and below so many bits its position in the queue
-POSITION_LIMIT: Final = 1 << QUEUE_SHIFT  # entries that one queue can have in its life: 10¹²
+POSITION_LIMIT: Final = 1 << QUEUE_SHIFT  # of one queue: 10¹²; what becomes of it then: `core.store.positions`
 QUEUE_NUMBER_LIMIT: Final = 1 << 22  # of durable queues ever declared in one store; SQLite's rows are signed
 
 Definition = tuple[int, str, bytes | None]  # kind, key, and what it is now; None: it is gone
 Tally = tuple[int, bytes | None]  # the number of a queue, and the record of how much it has now; None: nothing
 SetAside = tuple[int, bytes, str]  # a row, its record, which cannot be read, and the reason
+DefinitionSetAside = tuple[int, str, bytes, str]  # kind, key, the record as it was read, and the reason
 
 
 def rows_of(queue_number: int) -> tuple[int, int]:
@@ -40,11 +41,13 @@ class Batch:
         self.removed_ranges: list[tuple[int, int]] = []  # first and last row of what was purged
         self.ended_queues: list[int] = []  # numbers of queues of which all rows go
         self.set_aside: list[SetAside] = []  # out of their queues, kept for people to look at
+        self.definitions_set_aside: list[DefinitionSetAside] = []  # before any is set
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.definitions or self.runs or self.removes or self.set_aside)
+        set_aside = self.set_aside or self.definitions_set_aside
+        return not (self.definitions or self.runs or self.removes or self.tallies or set_aside)
 
     @property
     def removes(self) -> bool:

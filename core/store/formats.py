@@ -4,6 +4,8 @@
     2    a definition is sealed with its kind and key, an entry with its row (`core.store.sealing`); entries of before, whose seal
          says nothing of a row, are read as they are; a table has how much there is in each queue, and a queue that is not in
          it is counted when it is first needed
+    3    definitions that cannot be read are in quarantine too, which has entries only before (`core.store.quarantine`); the
+         definition of a queue says whether it has message groups
 
 A migration is one transaction, so that a failure leaves the file in one format or in the other.
 """
@@ -18,12 +20,14 @@ import crc32c
 
 from core.store.errors import Damaged, StoreRefused
 from core.store.kinds import DELAYED
+from core.store.quarantine import widen
 from core.store.sealing import SEAL_BYTES, place_of, seal
 from core.store.values import dump, load
 
-FORMAT: Final = 2  # of this version; SQLite's user_version
+FORMAT: Final = 3  # of this version; SQLite's user_version
 TALLIES: Final = "create table tally (queue integer primary key, record blob not null)"
 OLDEST: Final = 1  # that this version can bring up
+SEALED_IN_PLACE: Final = 2  # the oldest whose records tell where they belong
 DEFINITIONS_AT_ONCE: Final = 1_000
 
 Progress = Callable[[int, int], None]  # how many definitions of how many
@@ -55,6 +59,8 @@ def bring_up(db: apsw.Connection, path: Path, progress: Progress, *, keep: bool)
             if done.found_format == 1:
                 db.execute(TALLIES)
                 _seal_with_places(db, done, progress)
+            if done.found_format <= 2:
+                widen(db)
             db.execute(f"pragma user_version = {FORMAT}")
             db.execute("commit" if keep else "rollback")
         except BaseException:

@@ -26,7 +26,7 @@ FAULTS_LISTED: Final = 100  # of SQLite's own check of the file's structure
 
 Progress = Callable[[int, int], None]  # how many of how many
 
-_STATED: Final = frozenset((kinds.EXCHANGE, kinds.QUEUE, kinds.BINDING))
+_STATED: Final = frozenset((kinds.EXCHANGE, kinds.QUEUE, kinds.BINDING, kinds.USER, kinds.PERMISSION, kinds.POLICY))
 
 
 class QueueStats:
@@ -45,7 +45,9 @@ class QueueStats:
     @property
     def label(self) -> str:
         """The queue as people know it."""
-        return f"{self.what} '{self.name}' in vhost '{self.vhost}'" if self.vhost else f"queue number {self.number}"
+        if not self.vhost:
+            return f"{self.what} '{self.name}'" if self.name else f"queue number {self.number}"
+        return f"{self.what} '{self.name}' in vhost '{self.vhost}'"
 
 
 class Verified:
@@ -145,12 +147,11 @@ class Inspection:
             ):
                 found.definitions += 1
                 kind = kind_of(kind)
+                text = octets(key).decode(errors="surrogateescape")
                 try:
-                    _verify_definition(kind, key.decode(errors="replace"), octets(record), codec)
+                    _verify_definition(kind, text, octets(record), codec)
                 except Damaged as damage:
-                    name = kinds.NAMES.get(kind, f"definition of kind {kind}")
-                    parts = [repr(part) for part in kinds.parts_of(key.decode(errors="replace"))]
-                    found.damage.append(f"{name} {' '.join(parts)}: {damage}")
+                    found.damage.append(f"{kinds.described(kind, text)}: {damage}")
         except apsw.Error as error:
             found.damage.append(f"the definitions cannot be read: {error}")
         return self._named(found.damage)
@@ -180,14 +181,14 @@ class Inspection:
         found: dict[int, QueueStats] = {}
         try:
             rows: list[Any] = self.db.execute(
-                "select kind, cast(key as blob), cast(record as blob) from definition where kind in (?, ?, ?)",
-                (kinds.QUEUE, kinds.SESSION, kinds.GROUP),
+                "select kind, cast(key as blob), cast(record as blob) from definition where kind in (?, ?, ?, ?)",
+                (kinds.QUEUE, kinds.SESSION, kinds.GROUP, kinds.VOLATILE),
             ).fetchall()
         except apsw.Error as error:
             damage.append(f"the definitions of queues cannot be read: {error}")
             return found
         for kind, raw_key, record in rows:
-            key = raw_key.decode(errors="replace")
+            key = octets(raw_key).decode(errors="surrogateescape")
             try:
                 owner = owner_of(kind, key, unseal(octets(record), place_of(kind, key)))
             except Damaged:

@@ -25,8 +25,15 @@ class Store:
         raise AssertionError("begin is the store's")
 
     def definitions(self) -> Iterable[tuple[int, str, bytes]]:
-        """Return every definition: kind, key and record, by kind and key."""
+        """Return every definition: kind, key and record, by kind and key.
+
+        Where damage has made something else of a kind, it is one that there is not; of a key, its bytes are `surrogateescape`.
+        """
         raise AssertionError("definitions is the store's")
+
+    def quarantined(self) -> int:
+        """Return how many records were set aside."""
+        raise AssertionError("quarantined is the store's")
 
     def rows(self, queue_number: int, after: int, limit: int) -> list[Row]:
         """Return up to `limit` rows of a queue behind the row `after` (0: from its first), in order."""

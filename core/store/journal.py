@@ -14,18 +14,28 @@ from typing import Final
 
 from core.model.message import Message
 from core.queueing.entry import Entry
+from core.queueing.usage import ENTRY_COST_BYTES
 from core.store.batch import Batch, Run
+from core.store.kinds import VOLATILE, key_of
+from core.store.late import Late, Reservation
 from core.store.numbers import QueueNumbers
+from core.store.positions import Positions
 from core.store.record import Codec
 from core.store.sealing import NOWHERE, checksum, place_of, seal, seal_row
 from core.store.shelf import Shelf
 from core.store.stating import Statement, Stating
+from core.store.values import dump
 
 # The row of an entry, as `Entry.row` has it, when the store does not have it. Less is the number of the batch that it is to be
 # written in, with the sign turned; more is where the store has it.
 UNSTORED: Final = 0
 
 BATCH_ENTRIES: Final = 8_192  # after which a turn's end begins another batch: sealing one takes some 20 ms
+PAGED_AT_ONCE_BYTES: Final = (
+    2 << 20
+)  # of memory that leaves in one batch because the broker holds much: some 4,000 messages
+
+MANY: Final = 16_384  # entries; to remove so many takes a commit some 25 ms
 
 # Of a message in several queues. A larger one is sealed for its row in the first of them and, once for all others, for no row
 # in particular: a copy of it for each queue could fill the memory.
@@ -38,7 +48,11 @@ class Collecting:
     def __init__(self, number: int) -> None:
         self.number = number
         self.entries: list[Entry] = []
+        self.late = Late()
+        self.reservations: list[tuple[int, Reservation]] = []  # and behind how many entries
+        self.paged_bytes = 0  # of memory that what nobody was promised holds
         self.moved: list[Entry] = []  # of batches that were full and not sealed, out of their queues by this one
+        self.ended_entries = 0  # of queues that are gone
         self.expected = False  # whether somebody may settle entries of it at once
         self.changed: dict[Stating, None] = {}
         self.statements: list[Statement] = []
@@ -53,8 +67,13 @@ class Journal:
     def __init__(self, codec: Codec) -> None:
         self.promises = 0
         self.committed = 0  # number of the last batch that is on stable storage
+        self.paged_at_once_bytes = PAGED_AT_ONCE_BYTES
+        self.pages_out = True  # whether the disk has room for what need not be there; written by the broker
         self.active = False  # whether there is a store; without one nothing is told to the journal
         self.numbers = QueueNumbers()
+        self.positions = Positions()
+        self.many = MANY
+        self.left_behind: list[Shelf] = []  # of queues that are gone and had many entries
         self._codec = codec
         self._open = Collecting(1)
         self._waiting: list[Collecting] = []  # full, to be sealed before the open one
@@ -114,6 +133,49 @@ class Journal:
         collecting = self._open
         entry.row = -collecting.number
         collecting.entries.append(entry)
+        collecting.paged_bytes += entry.message.size_bytes + ENTRY_COST_BYTES
+
+    def reserve(self, shelf: Shelf, rows: int) -> Reservation:
+        """Have so many rows of a shelf kept free, behind those of all that was put by now."""
+        reservation = Reservation(shelf, rows)
+        collecting = self._open
+        if collecting.entries or self._waiting:
+            collecting.reservations.append((len(collecting.entries), reservation))
+        else:
+            reservation.make()
+        return reservation
+
+    def page_out_late(self, shelf: Shelf, entry: Entry, row: int) -> None:
+        """Store an entry that was new some time ago under a row that was kept free for it, and not where it is by now."""
+        self.remove(entry)
+        collecting = self._open
+        entry.row = -collecting.number
+        collecting.late.add(shelf, entry, row)
+        collecting.paged_bytes += entry.message.size_bytes + ENTRY_COST_BYTES
+
+    def may_page_out(self) -> bool:
+        """Tell whether there is room for what was new some time ago; in the batch that collects, too, or it takes long to seal."""
+        return self.pages_out and self._open.paged_bytes < self.paged_at_once_bytes and not self._waiting
+
+    # For queues that end with the process
+
+    def new_volatile_shelf(self, name: str) -> Shelf:
+        """Return a place for what such a queue leaves to the store, or raise Limit."""
+        shelf = self.new_shelf()
+        shelf.volatile = True
+        _define(self._open.batch, VOLATILE, key_of("", str(shelf.number)), dump([name]))
+        return shelf
+
+    def forget_rows(self, first: int, last: int) -> None:
+        """Remove rows of such a shelf, from `first` to `last`."""
+        self._open.batch.removed_ranges.append((first, last))
+
+    def end_volatile_shelf(self, shelf: Shelf) -> None:
+        """Remove all of such a shelf."""
+        batch = self._open.batch
+        batch.ended_queues.append(shelf.number)
+        _define(batch, VOLATILE, key_of("", str(shelf.number)), None)
+        self.numbers.give_back(shelf, self._open.number)
 
     def remove_range(self, shelf: Shelf, first: int, last: int, entries: int, size_bytes: int) -> None:
         """Remove committed rows of a shelf that nobody has in memory, from `first` to `last`; so many entries they are."""
@@ -125,17 +187,45 @@ class Journal:
         self._open.batch.set_aside.append((row, record, reason))
         self._count_out(shelf, 1, 0)
 
+    def set_definition_aside(self, kind: int, key: str, record: bytes, reason: str) -> None:
+        """Take a record that cannot be read out of the definitions."""
+        self._open.batch.definitions_set_aside.append((kind, key, record, reason))
+
+    def count_anew(self, shelf: Shelf) -> None:
+        """Store how much a queue has, because what the store says of it is wrong."""
+        self._open.touched.append(shelf)
+
+    def forget_count(self, number: int) -> None:
+        """Store no longer how much a queue has that there is not."""
+        self._open.batch.tallies.append((number, None))
+
     def _count_out(self, shelf: Shelf, entries: int, size_bytes: int) -> None:
         if not shelf.gone_entries:
             self._open.touched.append(shelf)
         shelf.gone_entries += entries
         shelf.gone_bytes += size_bytes
 
-    def end_queue(self, shelf: Shelf) -> None:
-        """Remove all entries of a queue that is no more."""
-        self._open.batch.ended_queues.append(shelf.number)
-        self.numbers.give_back(shelf, self._open.number)
+    def begin_anew(self, shelf: Shelf) -> bool:
+        """Give a shelf all its positions again, if none is in use; return whether that is so."""
+        return self.positions.begin_anew(shelf, self.committed)
+
+    def end_queue(self, shelf: Shelf, name: str) -> None:
+        """Remove all entries of a queue that is no more; where they are many, in parts and by and by (`core.queueing.leftovers`)."""
+        batch = self._open.batch
+        self._open.ended_entries += shelf.entries
+        if self._open.ended_entries < self.many:
+            batch.ended_queues.append(shelf.number)
+            self.numbers.give_back(shelf, self._open.number)
+        else:
+            _define(batch, VOLATILE, key_of("", str(shelf.number)), dump([f"{name}, which is gone"]))
+            self.left_behind.append(shelf)
         self.promises += 1
+
+    def has_many_and_only(self, shelf: Shelf, entries: int) -> bool:
+        """Tell whether these are all that the store has of a shelf, and many, and nothing is to be written to it by now."""
+        if entries < self.many or self._waiting or shelf.reserved:
+            return False
+        return shelf.entries - shelf.gone_entries == entries
 
     # Definitions
 
@@ -195,7 +285,13 @@ class Journal:
             shelf.entries -= entries
             shelf.bytes -= size_bytes
             counted[shelf] = None
-        self._shelve(collected.entries, batch, counted)
+        done = 0
+        for end, reservation in collected.reservations:
+            self._shelve(collected.entries[done:end], batch, counted)
+            reservation.make()
+            done = end
+        self._shelve(collected.entries[done:] if done else collected.entries, batch, counted)
+        collected.late.shelve(batch, self._codec, self.positions, self._moved, counted)
         self._remove_moved(collected.moved, batch, counted)
         for waiting in self._waiting:
             for statement in waiting.statements:
@@ -245,13 +341,14 @@ class Journal:
                 shared = b""
             elif len(content) > COPIED_BYTES and not shared:
                 shared = seal(content, NOWHERE)
-            row = shelf.next_row
             run = runs.get(shelf.number)
             if run is None:
-                run = runs[shelf.number] = Run(row)
+                self.positions.look(shelf, entry.queue, self.committed)
+                run = runs[shelf.number] = Run(shelf.next_row)
                 batch.runs.append(run)
-                shelf.begin_batch(batch.number)
+                shelf.begin_batch(batch.number, shelf.next_row)
                 counted[shelf] = None
+            row = shelf.next_row
             if entry.row == pending:
                 entry.row = row
             else:
@@ -276,7 +373,8 @@ class Journal:
         """Whether the open batch holds nothing, and none waits."""
         collecting = self._open
         return (
-            not (self._waiting or collecting.entries or collecting.changed or collecting.moved)
+            not (self._waiting or collecting.entries or collecting.changed or collecting.moved or collecting.touched)
+            and collecting.late.empty
             and collecting.batch.empty
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from mypy_extensions import mypyc_attr
 
-from core.store.batch import Batch, rows_of
+from core.store.batch import Batch, DefinitionSetAside, SetAside, rows_of
 from core.store.interface import Store
 from core.store.reader import Reader, Row
 
@@ -14,7 +14,8 @@ class MemoryStore(Store):
     """Keeps what is committed in mappings."""
 
     def __init__(self) -> None:
-        self.quarantine: dict[int, tuple[bytes, str]] = {}
+        self.quarantine: list[SetAside] = []
+        self.quarantined_definitions: list[DefinitionSetAside] = []
         self._definitions: dict[tuple[int, str], bytes] = {}
         self._rows: dict[int, bytes] = {}
         self._tallies: dict[int, bytes] = {}
@@ -28,6 +29,9 @@ class MemoryStore(Store):
 
     def definitions(self) -> Iterable[tuple[int, str, bytes]]:
         return [(kind, key, record) for (kind, key), record in sorted(self._definitions.items())]
+
+    def quarantined(self) -> int:
+        return len(self.quarantine) + len(self.quarantined_definitions)
 
     def rows(self, queue_number: int, after: int, limit: int) -> list[Row]:
         first, end = rows_of(queue_number)
@@ -46,6 +50,10 @@ class MemoryStore(Store):
         return sorted({row // first for row in self._rows})
 
     def commit(self, batch: Batch) -> None:
+        for aside in batch.definitions_set_aside:
+            if self._definitions.get(aside[:2]) == aside[2]:
+                del self._definitions[aside[:2]]
+                self.quarantined_definitions.append(aside)
         for kind, key, record in batch.definitions:
             if record is None:
                 self._definitions.pop((kind, key), None)
@@ -68,7 +76,7 @@ class MemoryStore(Store):
             self._tallies.pop(number, None)
         for row, record, reason in batch.set_aside:
             self._rows.pop(row, None)
-            self.quarantine[row] = record, reason
+            self.quarantine.append((row, record, reason))
 
     def _remove(self, first: int, end: int) -> None:
         for row in [row for row in self._rows if first <= row < end]:

@@ -19,10 +19,13 @@ class Owner:
 
 def owner_of(kind: int, key: str, content: bytes) -> Owner | None:
     """Return the queue that a definition makes, if it makes one."""
-    if kind not in {kinds.QUEUE, kinds.SESSION, kinds.GROUP}:
+    if kind not in {kinds.QUEUE, kinds.SESSION, kinds.GROUP, kinds.VOLATILE}:
         return None
     parts = [*kinds.parts_of(key), "", ""]
     try:
+        if kind == kinds.VOLATILE:
+            (name,) = load(content)
+            return Owner(int(parts[1]), kinds.NAMES[kind], "", name if isinstance(name, str) else "")
         if kind == kinds.GROUP:
             number: Any = int(parts[2])
         else:

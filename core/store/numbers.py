@@ -18,6 +18,7 @@ class QueueNumbers:
 
     def __init__(self) -> None:
         self.limit = QUEUE_NUMBER_LIMIT
+        self.reuse_limit = REUSE_LIMIT
         self._next = 1  # none from here on has been given in this process
         self._taken: set[int] = set()  # of these, what was in use at the start
         self._free: deque[tuple[int, int, int]] = deque()  # number, its next row, and the batch that removes its rows
@@ -43,7 +44,7 @@ class QueueNumbers:
 
     def give_back(self, shelf: Shelf, batch: int) -> None:
         """Have a number be free for queues of later batches than the one that removes its rows."""
-        if shelf.next_row - rows_of(shelf.number)[0] < REUSE_LIMIT:
+        if shelf.next_row - rows_of(shelf.number)[0] < self.reuse_limit:
             self._free.append((shelf.number, shelf.next_row, batch))
 
     def _has_free(self, batch: int) -> bool:

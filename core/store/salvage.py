@@ -16,7 +16,7 @@ import apsw
 from core.model.names import DEFAULT_VHOST
 from core.store.batch import QUEUE_SHIFT
 from core.store.errors import Damaged, StoreRefused
-from core.store.formats import FORMAT
+from core.store.formats import FORMAT, SEALED_IN_PLACE
 from core.store.kinds import QUEUE, key_of
 from core.store.naming import Owner, owner_of
 from core.store.raw_cells import INDEX_INTERIOR, TABLE_INTERIOR, TABLE_LEAF, Columns, cells, children, columns, kind_of
@@ -26,6 +26,8 @@ from core.store.shelf import tally_of
 from core.store.sqlite import FILE, LOCK, SqliteStore, lock_directory, sync_path
 from core.store.values import dump
 
+ENTRY_SET_ASIDE: Final = 3  # columns of the table of format 2
+SET_ASIDE: Final = 5  # of this format's
 PART: Final = "salvage.part"  # folder of one that has not ended; the next one begins anew
 FIRST_TREE: Final = 2  # page 1 has the tables' names, which are known
 COUNTS: Final = b"tally"  # the table of how much each queue has
@@ -37,8 +39,13 @@ ROWS_AT_ONCE: Final = 10_000  # written by one transaction
 PAGES_AT_ONCE: Final = 1_000  # read between two reports
 FORMAT_AT: Final = 60  # offset of SQLite's user_version in a file
 
+_SET_ASIDE_ONCE: Final = (
+    "delete from quarantine where rowid not in (select min(rowid) from quarantine group by row, kind, key, record)"
+)
+
 Progress = Callable[[int, int], None]  # how many pages of how many
 Row = tuple[int, bytes]
+SetAside = tuple[int | None, int | None, str | None, bytes, str]  # row, kind and key, record, reason
 
 
 class SalvagedQueue:
@@ -133,12 +140,14 @@ class _Salvage:
     def __init__(self, pages: Pages, path: Path) -> None:
         first = pages.page(1)
         found_format = 0 if first is None else int.from_bytes(first[FORMAT_AT : FORMAT_AT + 4], "big")
-        if 0 < found_format < FORMAT:
-            raise StoreRefused(f"{path} has format {found_format}, and only format {FORMAT} can be salvaged")
+        if 0 < found_format < SEALED_IN_PLACE:
+            raise StoreRefused(
+                f"{path} has format {found_format}, and only formats {SEALED_IN_PLACE} to {FORMAT} can be salvaged"
+            )
         self._pages = pages
         self._found = Salvaged()
         self._rows: list[Row] = []
-        self._set_aside: list[tuple[int, bytes, str]] = []
+        self._set_aside: list[SetAside] = []
         self._definitions: list[tuple[int, str, bytes]] = []
 
     def into(self, directory: Path, progress: Progress) -> Salvaged:
@@ -155,6 +164,7 @@ class _Salvage:
             self._write(db)
             if self._is_whole(self._tables().get(COUNTS, 0)):
                 self._found.count_absent()
+            db.execute(_SET_ASIDE_ONCE)
             db.execute("update mark set value = 0 where name = 'clean'")  # messages may have been delivered
             db.execute("pragma journal_mode = delete").fetchall()
         finally:
@@ -237,12 +247,12 @@ class _Salvage:
                 self._take_definition(found)
 
     def _take_row(self, row: int, found: Columns) -> None:
+        if len(found) in (ENTRY_SET_ASIDE, SET_ASIDE):
+            self._take_set_aside(row, found)
+            return
         record = found[1] if len(found) > 1 else None
         if not isinstance(record, bytes):
             self._found.broken_cells += 1
-        elif len(found) == 3:
-            reason = found[2]
-            self._set_aside.append((row, record, reason.decode(errors="replace") if isinstance(reason, bytes) else ""))
         elif row >> QUEUE_SHIFT:
             self._take_entry(row, record)
         else:
@@ -251,12 +261,28 @@ class _Salvage:
             except Damaged:
                 self._found.broken_cells += 1
 
+    def _take_set_aside(self, row: int, found: Columns) -> None:
+        where: int | None = row
+        kind: object = None
+        key: object = None
+        if len(found) == SET_ASIDE:
+            place, kind, key, record, reason = found
+            where = place if isinstance(place, int) else None
+        else:
+            _, record, reason = found
+        if isinstance(record, bytes):
+            self._set_aside.append(
+                (where, kind if isinstance(kind, int) else None, _text(key), record, _text(reason) or "")
+            )
+        else:
+            self._found.broken_cells += 1
+
     def _take_entry(self, row: int, record: bytes) -> None:
         try:
             unseal_row(record, row)
         except Damaged as damage:
             self._found.broken_messages += 1
-            self._set_aside.append((row, record, str(damage)))
+            self._set_aside.append((row, None, None, record, str(damage)))
         else:
             self._rows.append((row, record))
 
@@ -267,11 +293,12 @@ class _Salvage:
         if not isinstance(kind, int) or not isinstance(raw_key, bytes) or not isinstance(record, bytes):
             self._found.broken_definitions += 1
             return
-        key = raw_key.decode(errors="replace")
+        key = raw_key.decode(errors="surrogateescape")
         try:
             content = unseal(record, place_of(kind, key))
-        except Damaged:
+        except Damaged as damage:
             self._found.broken_definitions += 1
+            self._set_aside.append((None, kind, raw_key.decode(errors="replace"), record, str(damage)))
             return
         self._definitions.append((kind, key, record))
         owner = owner_of(kind, key, content)
@@ -294,10 +321,14 @@ class _Salvage:
             for row in self._rows:
                 db.execute("insert or ignore into entry values (?, ?)", row)
                 self._found.queue(row[0] >> QUEUE_SHIFT).messages += db.changes()
-            db.executemany("insert or ignore into quarantine values (?, ?, ?)", self._set_aside)
+            db.executemany("insert into quarantine values (?, ?, ?, ?, ?)", self._set_aside)
             for definition in self._definitions:
                 db.execute("insert or ignore into definition values (?, ?, ?)", definition)
                 self._found.definitions += db.changes()
         self._rows.clear()
         self._set_aside.clear()
         self._definitions.clear()
+
+
+def _text(column: object) -> str | None:
+    return column.decode(errors="replace") if isinstance(column, bytes) else None

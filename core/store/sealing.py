@@ -17,8 +17,8 @@ NOWHERE: Final = b""  # the place of an entry that is sealed for every row; see 
 
 
 def place_of(kind: int, key: str) -> bytes:
-    """Return the place of a definition."""
-    return f"{kind} {key}".encode(errors="replace")
+    """Return the place of a definition. Bytes of a key that damage has made no text stay what they are, and different."""
+    return f"{kind} {key}".encode(errors="surrogatepass")
 
 
 def checksum(content: bytes) -> int:

@@ -29,12 +29,34 @@ class Shelf:
         self.redelivered_until = 0  # all rows up to this one
         self.seen: set[int] = set()  # and these
         self._batch = 0  # number of the last one that has rows of this shelf
+        self.volatile = False  # whether it ends with the process, and is not counted
+        self.reserved = False  # whether rows are kept free; written by the queue's window
+        self.free_until = 0  # the first row behind those that were
+        # Where the positions begin; somebody may still remove rows before that, of a queue that had the number before.
+        self._first_row = self.next_row
         self._first_of_batch = self.next_row
 
-    def begin_batch(self, number: int) -> None:
-        """Learn that the rows from the next one on are in a batch; all before it are committed by now."""
+    def begin_batch(self, number: int, row: int) -> None:
+        """Learn that rows from one on are in a batch; those of batches before are committed by now. Kept ones do not count."""
+        self._first_of_batch = min(row, self._first_of_batch) if number == self._batch else row
         self._batch = number
-        self._first_of_batch = self.next_row
+
+    def reserve(self, rows: int) -> int:
+        """Keep so many rows free; return the first."""
+        first = self.next_row
+        self.next_row = first + rows
+        return first
+
+    def is_settled(self, committed: int) -> bool:
+        """Tell whether all of its rows are on stable storage, once the batch `committed` is, and none is kept free."""
+        return not self.reserved and self._batch <= committed
+
+    def begin_anew(self) -> None:
+        """Give rows from the first one on again: there is none, nobody has one in memory, and none is to be removed."""
+        self.next_row = self._first_of_batch = self._first_row
+        self.free_until = 0
+        self.redelivered_until = 0
+        self.seen.clear()
 
     def committed_before(self, committed: int) -> int:
         """Return the first row that is not on stable storage, once the batch `committed` is."""
@@ -46,7 +68,7 @@ class Shelf:
 
     def tally(self) -> bytes | None:
         """Return the record of how much there is; None when there is nothing."""
-        if not self.entries:
+        if self.entries <= 0:
             self.bytes = 0  # of what could not be read, nobody knows the size
             return None
         return seal(_TALLY.pack(self.entries, self.bytes), _place_of(self.number))

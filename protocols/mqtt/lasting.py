@@ -97,7 +97,7 @@ class Lasting(Stating):
         for direction, page in self._kept:
             self._vhost.keeping.no_page(self._client_id, direction, page)
         if shelf is not None:
-            self._journal.end_queue(shelf)
+            self._journal.end_queue(shelf, self._client_id)
         self._vhost.keeping.session(self._client_id, None)
 
     def restore(self, expiry_s: int, ended_at: float) -> None:

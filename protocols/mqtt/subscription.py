@@ -13,7 +13,7 @@ from core.client import Client
 from core.model.message import Message
 from core.model.names import TOPIC_SPACE
 from core.queueing.entry import Entry
-from core.queueing.window import Notes
+from core.queueing.notes import Notes
 from core.routing.binding import Binding
 from core.routing.pattern import Pattern
 from core.routing.sink import Sink

@@ -92,6 +92,14 @@ class Sends:
         self._client = client
         self._subscriptions = subscriptions
 
+    def forget(self) -> None:
+        """Ask anew what the client may send to."""
+        self.likely = self._last = None
+        self.known.clear()
+        self._known_but_for_receipt.clear()
+        self._plans.clear()
+        self._places.clear()
+
     def read(self, head: bytes) -> Head:
         """Take a head apart; its plan is for when the body is there."""
         version = self._speaker.version
@@ -193,7 +201,7 @@ class Sends:
                 number(SEQUENCE, headers[SEQUENCE], SEQUENCE_MOST)
             for place in places:
                 if place.queue is not None:
-                    place.queue.honour_groups()
+                    self._client.vhost.honour_groups(place.queue)
         self._name_reply_queue(native, headers)
         return Plan(places, native)
 

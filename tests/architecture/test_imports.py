@@ -35,12 +35,15 @@ PURE = {
 
 # The store on disk, and what it needs for that.
 ON_DISK = {
+    "core/store/at_rest.py",
     "core/store/copying.py",
     "core/store/formats.py",
     "core/store/inspection.py",
     "core/store/migrating.py",
+    "core/store/quarantine.py",
     "core/store/raw_pages.py",
     "core/store/salvage.py",
+    "core/store/space.py",
     "core/store/sqlite.py",
     "core/store/sqlite_reader.py",
 }

@@ -229,7 +229,7 @@ def test_a_damaged_record_is_set_aside_when_it_is_met_and_costs_itself_only() ->
     assert scene.bodies() == [body for body in bodies(10) if body != b"5"]
     assert scene.told() == [f"entry {damaged} of queue 'q': the checksum does not match; it is in quarantine"]
     scene.commit()
-    assert list(scene.store.quarantine) == [damaged]
+    assert [row for row, _, _ in scene.store.quarantine] == [damaged]
     assert (scene.queue.ready_count, scene.queue.ready_bytes, scene.store.tallies()) == (0, 0, [])
 
 

@@ -1,4 +1,7 @@
-"""The window of a durable queue beside a plain list: whatever is in memory, nobody can tell by what comes out."""
+"""The window of a queue beside a plain list: whatever is in memory, nobody can tell by what comes out.
+
+A queue that is not durable has a window only now and then, and the end of the process is its own.
+"""
 
 import hypothesis.strategies as st
 from hypothesis import settings
@@ -14,13 +17,15 @@ from tests.core.parts import a_broker, a_client
 from tests.core.queueing.windows import ENTRY_BYTES, all_of, commit, make_small
 
 SIZES = st.sampled_from([0, 1, 5, 700])
+QOS = st.sampled_from([AT_MOST_ONCE, AT_LEAST_ONCE])
 
 
 class WindowMachine(RuleBasedStateMachine):
     """One queue with a tiny window, and what it must have."""
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(durable=st.booleans())
+    def begin(self, durable: bool) -> None:
+        self.durable = durable
         self.store = MemoryStore()
         self.number = 0
         self.ready: list[int] = []
@@ -34,14 +39,15 @@ class WindowMachine(RuleBasedStateMachine):
         make_small(self.broker)
         assert not recover(self.broker, self.store).damage
         self.client = a_client(self.broker)
-        self.queue = self.client.declare_queue("q", durable=True)
+        self.queue = self.client.declare_queue("q", durable=self.durable)
+        self.under_pressure = False
 
     # What happens
 
-    @rule(qos=st.sampled_from([AT_MOST_ONCE, AT_LEAST_ONCE, AT_LEAST_ONCE]), sizes=st.lists(SIZES, max_size=12))
-    def publish(self, qos: int, sizes: list[int]) -> None:
+    @rule(messages=st.lists(st.tuples(QOS, SIZES), max_size=12))
+    def publish(self, messages: list[tuple[int, int]]) -> None:
         target = self.client.target("", "q")
-        for size in sizes:
+        for qos, size in messages:
             self.number += 1
             body = b"%d " % self.number + bytes(size)
             self.sizes[self.number] = len(body)
@@ -70,10 +76,33 @@ class WindowMachine(RuleBasedStateMachine):
     def end_a_turn_before_the_commit(self) -> None:
         self.broker.surroundings.windows.turn_ended()
 
-    @rule(entries=st.integers(0, 4))
-    def shrink(self, entries: int) -> None:
-        assert self.queue.window is not None
-        self.queue.window.shrink(entries * ENTRY_BYTES)
+    @rule(
+        entries=st.integers(0, 4), turns=st.lists(st.sampled_from(["commit", "begin_to_commit", "have_committed", ""]))
+    )
+    def shrink(self, entries: int, turns: list[str]) -> None:
+        """What the broker does when it holds much."""
+        self.under_pressure = True
+        for what in ["", *turns]:
+            if what:
+                getattr(self, what)()
+            if self.queue.window is not None:
+                self.queue.window.shrink(entries * ENTRY_BYTES)
+            else:
+                self.broker.surroundings.windows._look_at_plain(self.queue, entries * ENTRY_BYTES)
+
+    @rule(
+        before=st.lists(st.tuples(QOS, SIZES), max_size=8),
+        after=st.lists(st.tuples(QOS, SIZES), max_size=8),
+        count=st.integers(0, 9),
+    )
+    def shrink_among_others(self, before: list[tuple[int, int]], after: list[tuple[int, int]], count: int) -> None:
+        """Publishers and consumers go on while a part at a time leaves memory."""
+        self.publish(before)
+        self.shrink(1, ["commit"])
+        self.publish(after)
+        self.shrink(1, [])
+        self.get(count)
+        self.shrink(1, ["commit"])
 
     @rule(count=st.integers(1, 6))
     def get(self, count: int) -> None:
@@ -107,8 +136,7 @@ class WindowMachine(RuleBasedStateMachine):
         """As for somebody who browses or selects: what is in the store stays there until somebody looks."""
         stored = self.queue.window.stored_count if self.queue.window is not None else 0
         self.queue.in_order()
-        assert self.queue.window is not None
-        assert self.queue.window.stored_count == stored
+        assert stored == (self.queue.window.stored_count if self.queue.window is not None else 0)
 
     @rule()
     def have_all_in_order_and_go_back(self) -> None:
@@ -119,10 +147,14 @@ class WindowMachine(RuleBasedStateMachine):
     @rule()
     def crash_once_everything_is_committed(self) -> None:
         self.commit()
-        stored = [entry for entry in [*self.lent, *all_of(self.queue)] if entry.row > 0]
+        stored = [entry for entry in [*self.lent, *all_of(self.queue)] if entry.row > 0 and self.durable]
         self.ready = sorted(number_of(entry) for entry in stored)
         self.lent.clear()
         self.start()
+        if not self.durable:
+            commit(self.broker, self.store)  # which begins the turn's end that removes what was left
+            commit(self.broker, self.store)
+            assert (self.store.queue_numbers(), list(self.store.definitions())) == ([], [])
 
     # What must hold
 
@@ -148,8 +180,25 @@ class WindowMachine(RuleBasedStateMachine):
             assert number_of(self.queue.backlog.head()) == self.ready[0]
 
     @invariant()
+    def nothing_of_a_queue_that_is_not_durable_is_written_without_need(self) -> None:
+        if not hasattr(self, "queue") or self.durable or self.under_way is not None:
+            return
+        journal = self.broker.surroundings.journal
+        if not self.under_pressure:
+            assert journal.idle
+        if journal.idle and not self.broker.surroundings.windows.over:
+            assert bool(list(self.store.definitions())) == (self.queue.window is not None)
+            if self.queue.window is None:
+                assert not self.store.queue_numbers()
+
+    @invariant()
+    def nobody_is_promised_anything_of_a_queue_that_is_not_durable(self) -> None:
+        if hasattr(self, "queue") and not self.durable:
+            assert not self.broker.surroundings.journal.promises
+
+    @invariant()
     def the_store_has_counted_what_it_has(self) -> None:
-        if hasattr(self, "queue") and self.broker.surroundings.journal.idle and self.under_way is None:
+        if hasattr(self, "queue") and self.durable and self.broker.surroundings.journal.idle and self.under_way is None:
             shelf = self.queue.shelf
             assert shelf is not None
             rows = self.store.rows(shelf.number, 0, 1 << 30)

@@ -12,10 +12,11 @@ ENTRY_BYTES = ENTRY_COST_BYTES + 16  # of memory, for a message of a few bytes
 
 
 def make_small(broker: Broker, entries: int = 3) -> None:
-    """Have windows of a few entries, read in twos."""
+    """Have windows of a few entries, read in twos; twice as many that nobody was promised anything of leave memory in a batch."""
     windows = broker.surroundings.windows
     windows.window_bytes = entries * ENTRY_BYTES
     windows.read_rows = 2
+    broker.surroundings.journal.paged_at_once_bytes = 2 * entries * ENTRY_BYTES
 
 
 def all_of(queue: Queue) -> list[Entry]:

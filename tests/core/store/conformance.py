@@ -37,6 +37,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.next_row = {queue: rows_of(queue)[0] + 1 for queue in QUEUES}
         self.number = 0
         self.tallies: dict[int, bytes] = {}
+        self.set_aside_count = 0
         self.reader = self.store.reader()
 
     def next_batch(self) -> Batch:
@@ -89,6 +90,23 @@ class StoreMachine(RuleBasedStateMachine):
         row = data.draw(st.sampled_from(sorted(self.rows)))
         batch = self.next_batch()
         batch.set_aside.append((row, self.rows.pop(row), "damaged"))
+        self.set_aside_count += 1
+        self.store.commit(batch)
+
+    @precondition(lambda self: self.known)
+    @rule(data=st.data(), other=st.none() | RECORDS, again=st.none() | RECORDS)
+    def set_a_definition_aside(self, data: st.DataObject, other: bytes | None, again: bytes | None) -> None:
+        """Only the record that was read goes, and before what the batch sets under the same key."""
+        kind, key = data.draw(st.sampled_from(sorted(self.known)))
+        record = self.known[kind, key]
+        batch = self.next_batch()
+        batch.definitions_set_aside.append((kind, key, record if other is None else other, "damaged"))
+        if other in (None, record):
+            self.set_aside_count += 1
+            del self.known[kind, key]
+        if again is not None:
+            batch.definitions.append((kind, key, again))
+            self.known[kind, key] = again
         self.store.commit(batch)
 
     @precondition(lambda self: self.rows)
@@ -149,6 +167,7 @@ class StoreMachine(RuleBasedStateMachine):
         assert list(self.store.definitions()) == [
             (kind, key, self.known[kind, key]) for kind, key in sorted(self.known)
         ]
+        assert self.store.quarantined() == self.set_aside_count
         assert sorted(self.store.tallies()) == sorted(self.tallies.items())
         shift = rows_of(1)[0]
         assert self.store.queue_numbers() == sorted({row // shift for row in self.rows})

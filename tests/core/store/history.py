@@ -9,10 +9,15 @@ from typing import Final
 
 from core.store.batch import Batch, Run, rows_of
 from core.store.interface import Store
+from core.store.space import Limits
 from core.store.sqlite import FILE, SqliteStore
 
 QUEUES: Final = (1, 2, 3)
 CHECKPOINT_PAGES: Final = 12  # so few that every run has checkpoints
+KEPT_FREE_PAGES: Final = 4  # so few that every run gives pages back
+DRAINED_EVERY: Final = 4  # commits, for most of what there is
+SHORTENED_PAGES: Final = 2
+STEP_PAGES: Final = 3
 
 
 class Contents:
@@ -44,6 +49,8 @@ class History:
         for number in range(1, count + 1):
             batch = Batch(number)
             removed = chance.sample(sorted(rows), chance.randrange(len(rows) + 1)) if chance.random() < 0.5 else []
+            if number % DRAINED_EVERY == 0:
+                removed = sorted(rows)[: len(rows) * 9 // 10]
             for queue in chance.sample(QUEUES, chance.randrange(1, 4)):
                 run = Run(next_row[queue])
                 run.records = [
@@ -67,8 +74,16 @@ class History:
 
 
 def opened(directory: Path) -> SqliteStore:
-    """Open a store that checkpoints often."""
-    return SqliteStore(directory, CHECKPOINT_PAGES)
+    """Open a store that checkpoints often, and gives space back often."""
+    return SqliteStore(directory, Limits(CHECKPOINT_PAGES, KEPT_FREE_PAGES, SHORTENED_PAGES, STEP_PAGES))
+
+
+def tidied(store: SqliteStore) -> int:
+    """Have a store give back all that it will; return in how many steps."""
+    steps = 0
+    while store.tidy():
+        steps += 1
+    return steps
 
 
 def contents_of(store: Store) -> Contents:

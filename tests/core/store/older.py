@@ -13,6 +13,7 @@ from core.store.values import dump, load
 
 def make_format_1(directory: Path) -> None:
     """Make of a store that nobody uses the one that the first format would have had."""
+    make_format_2(directory)
     with sqlite3.connect(directory / FILE) as db:
         for kind, key, record in db.execute("select kind, key, record from definition").fetchall():
             content = unseal(record, place_of(kind, key))
@@ -26,6 +27,17 @@ def make_format_1(directory: Path) -> None:
             db.execute("update entry set record = ? where row = ?", (sealed_1(content_1(unseal_row(record, row))), row))
         db.execute("drop table tally")
         db.execute("pragma user_version = 1")
+    db.close()
+
+
+def make_format_2(directory: Path) -> None:
+    """Make of a store that nobody uses the one that the second format would have had. No queue has message groups."""
+    with sqlite3.connect(directory / FILE) as db:
+        rows = db.execute("select row, record, reason from quarantine where row is not null").fetchall()
+        db.execute("drop table quarantine")
+        db.execute("create table quarantine (row integer primary key, record blob not null, reason text not null)")
+        db.executemany("insert into quarantine values (?, ?, ?)", rows)
+        db.execute("pragma user_version = 2")
     db.close()
 
 

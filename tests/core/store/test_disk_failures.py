@@ -10,7 +10,7 @@ import pytest
 from core.store.errors import StoreError, StoreFull
 from core.store.sqlite import SqliteStore
 from tests.core.store.disk import Disk
-from tests.core.store.history import History, contents_of, left, opened
+from tests.core.store.history import History, contents_of, left, opened, tidied
 
 COMMITS: Final = 12
 
@@ -33,8 +33,11 @@ def calls(history: History, tmp_path_factory: pytest.TempPathFactory) -> range:
         store = opened(folder / "data")
         store.begin()
         first = disk.calls
+        steps = 0
         for batch in history.batches:
             store.commit(batch)
+            steps += tidied(store)
+        assert steps > 3
         last = disk.calls
         left(store, folder / "data", folder / "left")
     assert last - first > 100
@@ -59,6 +62,7 @@ def test_a_full_disk_leaves_the_store_as_it_was_and_the_same_batch_goes_in_later
                     refused += 1
                     assert contents_of(store) == history.contents[number]
                     store.commit(batch)
+                tidied(store)
             assert contents_of(store) == history.contents[-1]
             left(store, folder, quick_path / f"{call}-left")
         assert contents_of(SqliteStore(quick_path / f"{call}-left")) == history.contents[-1]
@@ -105,6 +109,11 @@ def test_a_failing_call_ends_the_store_and_loses_nothing_that_was_committed(
                     stopped += 1
                     break
                 committed += 1
+                try:
+                    tidied(store)
+                except StoreError:
+                    stopped += 1
+                    break
             left(store, folder, copy)
         again = SqliteStore(copy)
         assert not again.stopped_cleanly()

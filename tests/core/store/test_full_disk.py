@@ -11,6 +11,7 @@ import pytest
 
 from core.store.batch import Batch, Run, rows_of
 from core.store.errors import StoreFull
+from core.store.space import Limits
 from core.store.sqlite import SqliteStore
 
 DISK_BYTES = 40 << 20
@@ -40,7 +41,7 @@ class Writer:
     """Commits a few records at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = SqliteStore(folder / "data", NEVER)
+        self.store = SqliteStore(folder / "data", Limits(NEVER))
         self._chance = random.Random(1)
         self._first = rows_of(1)[0] + 1
         self._number = 0
@@ -63,7 +64,7 @@ class Writer:
 @pytest.mark.parametrize("left_kib", range(30, 130, 10))
 def test_a_full_disk_is_one_also_where_the_index_of_the_log_grows(small_disk: Path, left_kib: int) -> None:
     writer = Writer(small_disk)
-    while writer.store._log_pages < INDEX_PAGES - 20:
+    while writer.store._space.log_pages < INDEX_PAGES - 20:
         writer.commit(1)
     ballast = small_disk / "ballast"
     free = os.statvfs(small_disk)

@@ -136,7 +136,7 @@ class InMemory:
         """Leave what is written to the next process."""
 
     def set_aside(self) -> list[bytes]:
-        return [record for record, _ in self.store.quarantine.values()]
+        return [record for _, record, _ in self.store.quarantine]
 
 
 class OnDisk:

@@ -1,4 +1,4 @@
-"""A store of the first format: everything that it has is there in this version, and a migration that fails changes nothing."""
+"""A store of an older format: everything that it has is there in this version, and a migration that fails changes nothing."""
 
 import sqlite3
 from pathlib import Path
@@ -18,8 +18,10 @@ from protocols.mqtt.session import restore_session
 from tests.core.parts import a_broker, a_client
 from tests.core.store.disk import Disk
 from tests.core.store.filling import bodies_of, commit, filled, loaded
-from tests.core.store.older import make_format_1
+from tests.core.store.older import make_format_1, make_format_2
 from tests.core.store.test_disk_failures import failing_at
+
+OLDER = {1: make_format_1, 2: make_format_2}
 
 
 def nobody(_done: int, _total: int) -> None:
@@ -33,11 +35,18 @@ def version(directory: Path) -> int:
     return int(found)
 
 
+def spoil(directory: Path, statement: str) -> None:
+    with sqlite3.connect(directory / FILE) as db:
+        db.execute(statement)
+    db.close()
+
+
 def started(directory: Path) -> tuple[Broker, list[str]]:
     broker = a_broker()
     store = SqliteStore(directory)
     found = recover(broker, store, restore_session)
     told = found.damage + loaded(broker)
+    commit(broker, store)
     store.close()
     return broker, told
 
@@ -102,8 +111,24 @@ def test_what_was_damaged_before_is_damaged_afterwards_and_nothing_else(tmp_path
     done = migrate(tmp_path, nobody, check=False)
     assert (done.definitions, done.damaged) == (3, 1)
     broker, damage = started(tmp_path)
-    assert len(damage) == 3  # the definition, its entry that belongs to nobody now, and the other entry
+    assert len(damage) == 2  # the definition, and the entry of another queue
     assert bodies_of(broker) == {"a": [], "c": [b"c 0 "]}
+
+
+@pytest.mark.parametrize("older", [1, 2])
+def test_what_was_in_quarantine_is_there_with_what_comes_to_it(tmp_path: Path, older: int) -> None:
+    filled(tmp_path, {"a": 2, "b": 1}).close()
+    spoil(tmp_path, "update entry set record = zeroblob(20) where row = (1 << 40) + 1")
+    assert len(started(tmp_path)[1]) == 1
+    OLDER[older](tmp_path)
+    spoil(tmp_path, "update definition set record = zeroblob(20) where hex(key) like '%62'")
+    broker, damage = started(tmp_path)
+    assert damage == ["queue 'b' in vhost '/': the checksum does not match; it is in quarantine"]
+    assert bodies_of(broker) == {"a": [b"a 1 "]}
+    with sqlite3.connect(tmp_path / FILE) as db:
+        there = db.execute("select row, kind, key, record from quarantine").fetchall()
+    db.close()
+    assert there == [((1 << 40) + 1, None, None, bytes(20)), (None, 2, "/\0b", bytes(20))]
 
 
 def test_a_trial_changes_nothing(tmp_path: Path) -> None:
@@ -114,11 +139,12 @@ def test_a_trial_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / FILE).read_bytes() == before
 
 
-def test_a_migration_that_fails_at_any_call_leaves_one_format_or_the_other(quick_path: Path) -> None:
+@pytest.mark.parametrize("older", [1, 2])
+def test_a_migration_that_fails_at_any_call_leaves_one_format_or_the_other(quick_path: Path, older: int) -> None:
     counts = {f"q{number}": 1 for number in range(200)}
     filled(quick_path / "image", counts).close()
     expected = bodies_of(started(quick_path / "image")[0])
-    make_format_1(quick_path / "image")
+    OLDER[older](quick_path / "image")
     image = (quick_path / "image" / FILE).read_bytes()
     failures = set()
     for call in range(1, 1_000):
@@ -139,16 +165,19 @@ def test_a_migration_that_fails_at_any_call_leaves_one_format_or_the_other(quick
         assert bodies_of(broker) == expected
         if disk.calls < call:
             break
-    assert 1 in failures
+    assert older in failures
     assert call > 10
 
 
+@pytest.mark.parametrize("older", [1, 2])
 @pytest.mark.parametrize("opened", [SqliteStore, lambda directory: migrate(directory, nobody, check=False)])
-def test_a_migration_by_a_start_or_by_hand_says_what_was_found(tmp_path: Path, opened: type[SqliteStore]) -> None:
+def test_a_migration_by_a_start_or_by_hand_says_what_was_found(
+    tmp_path: Path, opened: type[SqliteStore], older: int
+) -> None:
     filled(tmp_path, {"a": 1}).close()
-    make_format_1(tmp_path)
+    OLDER[older](tmp_path)
     first = opened(tmp_path)
-    assert first.found_format == 1
+    assert first.found_format == older
     if isinstance(first, SqliteStore):
         first.close()
     assert version(tmp_path) == FORMAT

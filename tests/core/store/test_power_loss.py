@@ -15,7 +15,7 @@ import pytest
 from core.store.errors import StoreError
 from core.store.sqlite import SqliteStore
 from tests.core.store.disk import MARK, Disk, Files, Operation, Platter
-from tests.core.store.history import History, contents_of, opened
+from tests.core.store.history import History, contents_of, opened, tidied
 
 COMMITS: Final = 30
 RANDOM_STATES: Final = int(os.environ.get("DRAGOMAN_CRASH_STATES", "8000"))
@@ -33,6 +33,7 @@ def recording(directory: Path, history: History, disk: Disk, settings: str = "")
             for number in range(first, end):
                 store.commit(history.batches[number])
                 disk.mark(str(number + 1))
+                tidied(store)
             disk.mark("closing")
             store.close()
             disk.mark("closed")

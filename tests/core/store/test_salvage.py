@@ -8,6 +8,7 @@ import apsw
 import pytest
 
 from core.recovery import recover
+from core.store import kinds
 from core.store.errors import StoreRefused
 from core.store.formats import FORMAT
 from core.store.raw_cells import TABLE_INTERIOR, TABLE_LEAF, kind_of
@@ -17,6 +18,7 @@ from core.store.sqlite import FILE, SqliteStore
 from tests.core.parts import a_broker
 from tests.core.store.filling import bodies_of, commit, filled, loaded
 from tests.core.store.history import left
+from tests.core.store.older import make_format_2
 
 COUNTS = {"a": 900, "b": 300, "c": 0}
 TAKEN = 100
@@ -192,6 +194,32 @@ def test_messages_whose_queue_has_lost_its_definition_are_in_one_with_a_new_name
     assert (found.broken_definitions, found.named_anew) == (1, 1)
     assert lost_of(found) == {"b": 0, "c": 0, "salvaged-1": 0}
     assert start(tmp_path / "new") == {"b": whole["b"], "c": [], "salvaged-1": whole["a"]}
+    assert quarantine_of(tmp_path / "new") == [(None, kinds.QUEUE, "/\0a", b"\x00", "the checksum does not match")]
+
+
+def quarantine_of(directory: Path) -> list[tuple[object, ...]]:
+    db = apsw.Connection(str(directory / FILE))
+    found = db.execute("select row, kind, key, record, reason from quarantine order by rowid").fetchall()
+    db.close()
+    return found
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["this format", "format 2"])
+def test_what_is_in_quarantine_comes_along(image: Path, whole: Bodies, tmp_path: Path, older: bool) -> None:
+    shutil.copytree(image, tmp_path / "damaged")
+    db = apsw.Connection(str(tmp_path / "damaged" / FILE))
+    db.execute("insert into quarantine (row, record, reason) values (77, x'0102', 'an entry')")
+    if not older:
+        db.execute("insert into quarantine (row, record, reason) values (77, x'03', 'of the same row')")
+        db.execute("insert into quarantine (kind, key, record, reason) values (2, 'k', x'04', 'a queue')")
+    db.close()
+    expected = quarantine_of(tmp_path / "damaged")
+    if older:
+        make_format_2(tmp_path / "damaged")
+    found = salvage(tmp_path / "damaged", tmp_path / "new", ignore)
+    assert (found.broken_cells, found.lost) == (0, 0)
+    assert quarantine_of(tmp_path / "new") == expected
+    assert start(tmp_path / "new") == whole
 
 
 def test_a_salvage_that_was_interrupted_is_begun_anew(image: Path, whole: Bodies, tmp_path: Path) -> None:

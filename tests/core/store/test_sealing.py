@@ -31,6 +31,15 @@ def test_a_definition_is_read_under_its_own_kind_and_key_only(
         unseal(record, place_of(*other))
 
 
+def test_a_key_that_is_no_text_any_more_is_another_one() -> None:
+    """Not that of which it is what cannot be shown."""
+    for key in ("q?", "q\ufffd", "q"):
+        for byte in range(0x80, 0x100):
+            wrong = b"q" + bytes([byte])
+            with pytest.raises(Damaged):
+                unseal(seal(b"x", place_of(2, key)), place_of(2, wrong.decode(errors="surrogateescape")))
+
+
 @given(st.binary(), ROWS, ROWS)
 def test_an_entry_is_read_in_its_own_row_only(content: bytes, row: int, other: int) -> None:
     assume(row != other)
@@ -70,10 +79,12 @@ def test_every_flipped_bit_of_every_key_is_told(quick_path: Path) -> None:
         told, there = read(quick_path)
         assert told, wrong
         assert set(there) < {"a", "orders"}
+        out_of_quarantine(quick_path)
         change(quick_path, RENAME, (key, kind, wrong))
     for bit in range(8):
         change(quick_path, "update definition set kind = ?", (kinds.QUEUE ^ 1 << bit,))
         assert len(read(quick_path)[0]) >= 2
+        out_of_quarantine(quick_path)
         change(quick_path, "update definition set kind = ?", (kinds.QUEUE,))
     assert read(quick_path) == ([], {"a": [b"a 0 ", b"a 1 "], "orders": [b"orders 0 ", b"orders 1 ", b"orders 2 "]})
 
@@ -87,8 +98,7 @@ def test_every_flipped_bit_of_a_row_is_told(tmp_path: Path) -> None:
         told, there = read(tmp_path)
         assert told, bit
         assert there == {"a": [], "b": [b"b 0 "]}
-        change(tmp_path, "insert into entry select row, record from quarantine", ())
-        change(tmp_path, "delete from quarantine", ())
+        out_of_quarantine(tmp_path)
         change(tmp_path, "update entry set row = ? where row = ?", (row, wrong))
 
 
@@ -102,6 +112,14 @@ def test_messages_that_have_changed_places_are_set_aside(tmp_path: Path) -> None
     assert there == {"a": [b"a 1 ", b"a 2 "], "b": []}
 
 
+def out_of_quarantine(directory: Path) -> None:
+    """Have what a start has set aside be where it was."""
+    change(directory, "insert into entry select row, record from quarantine where row is not null", ())
+    change(directory, "insert into definition select kind, key, record from quarantine where row is null", ())
+    change(directory, "delete from quarantine", ())
+    change(directory, "delete from definition where kind = ?", (kinds.USER,))  # that one may have been lost
+
+
 def change(directory: Path, statement: str, values: tuple[object, ...]) -> None:
     with sqlite3.connect(directory / FILE) as db:
         db.execute(statement, values)
@@ -113,7 +131,7 @@ def read(directory: Path) -> tuple[list[str], dict[str, list[bytes]]]:
     broker = a_broker()
     store = SqliteStore(directory)
     found = recover(broker, store)
-    told = found.damage + loaded(broker)
+    told = found.damage + loaded(broker) + [f"entries of queue number {number}" for number in found.strays]
     commit(broker, store)
     store.close()
     return told, bodies_of(broker)
