@@ -72,27 +72,26 @@ class Applicant(Outlet):
         except Exception as error:  # noqa: BLE001 - a bug in a machine costs its own connection
             self.failed(error)
             return
-        self._heed(promises)
-        if connection.closed:
-            self.wake()
-        self._watch()
+        self._act_on(promises)
 
     def hear_permissions(self, user: User, reason: str) -> None:
         """Have the machine ask again what a user may do, or say good-bye for a `reason`."""
-        connection = self.connection
-        over = connection.closed
-        if over or self._state != stage.OPEN:
+        if self.connection.closed or self._state != stage.OPEN:
             return
         promises = self._wiring.journal.promises
         try:
-            connection.permissions_changed(user, reason)
+            self.connection.permissions_changed(user, reason)
         except Exception as error:  # noqa: BLE001 - a bug in a machine costs its own connection
             self.failed(error)
             return
+        self._act_on(promises)
+
+    def _act_on(self, promises: int) -> None:
+        """Go on as the machine wants it that has just been told something; `promises` were counted before."""
         self._heed(promises)
-        if connection.closed:
+        if self.connection.closed:
             self.wake()
-            self._watch()
+        self._watch()
 
     def _heed(self, promises: int) -> None:
         """Have output wait for the batch that collects, if anything was promised since `promises` were counted."""

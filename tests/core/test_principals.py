@@ -19,17 +19,9 @@ from core.store.memory import MemoryStore
 from core.store.sqlite import FILE, SqliteStore
 from core.store.values import dump
 from tests.core.parts import a_broker
+from tests.core.store.filling import commit
 
 PATTERNS: Patterns = ("^c", "^w", "^r", ".*", "")
-
-
-def commit(broker: Broker, store: Store) -> None:
-    journal = broker.surroundings.journal
-    while not journal.idle:
-        batch = journal.seal()
-        if batch is not None:
-            store.commit(batch)
-            journal.committed = batch.number
 
 
 def started(store: Store) -> tuple[Broker, Recovered]:

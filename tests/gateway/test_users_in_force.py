@@ -1,5 +1,6 @@
 """What is in force at once when users are changed: passwords, secrets for SCRAM, permissions, tags."""
 
+from collections.abc import Callable
 from typing import Final
 
 import argon2
@@ -9,6 +10,7 @@ from core.access import CONFIGURE, READ, WRITE, authorize
 from core.model.errors import Denied, InUse, Invalid, NotFound
 from core.principals import Patterns
 from gateway.scram import make_secret
+from gateway.users import Users
 from tests.gateway.user_world import ALL, OTHER, SECRET, World, begun, may
 
 NONE: Final[Patterns] = ("", "", "", "", "")
@@ -35,36 +37,28 @@ def test_another_password_ends_what_was_remembered_of_the_old_one(world: World) 
     assert world.told[1:] == []
 
 
-def test_a_password_that_is_changed_while_it_is_checked_is_not_remembered(
-    world: World, monkeypatch: pytest.MonkeyPatch
+CHANGES: Final[dict[str, Callable[[Users], object]]] = {
+    "another password": lambda users: users.set_password("ada", OTHER, ""),
+    "removed": lambda users: users.remove("ada"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=list(CHANGES))
+def test_a_user_who_is_changed_while_its_password_is_checked_is_not_let_in(
+    world: World, monkeypatch: pytest.MonkeyPatch, change: Callable[[Users], object]
 ) -> None:
     world.add()
     verify = argon2.PasswordHasher.verify
 
     def slow(self: argon2.PasswordHasher, stored: str, password: bytes) -> bool:
         found = verify(self, stored, password)
-        world.users.set_password("ada", OTHER, "")
+        change(world.users)
         return found
 
     monkeypatch.setattr(argon2.PasswordHasher, "verify", slow)
     assert not world.lets_in("ada", b"secret")
     monkeypatch.undo()
     assert world.accounts.cached("ada", b"secret", loopback=True) is None
-
-
-def test_a_user_who_is_removed_while_its_password_is_checked_is_not_let_in(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world.add()
-    verify = argon2.PasswordHasher.verify
-
-    def slow(self: argon2.PasswordHasher, stored: str, password: bytes) -> bool:
-        found = verify(self, stored, password)
-        world.users.remove("ada")
-        return found
-
-    monkeypatch.setattr(argon2.PasswordHasher, "verify", slow)
-    assert not world.lets_in("ada", b"secret")
 
 
 def test_the_cost_for_unknown_users_follows_the_costliest_hash(world: World) -> None:
