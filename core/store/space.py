@@ -15,7 +15,10 @@ import apsw
 
 CHECKPOINT_PAGES: Final = 4_000  # of the log, until it is copied into the file: 16 MiB
 LOG_LIMIT_BYTES: Final = 32 << 20  # that the log keeps on disk once it was longer
-KEPT_FREE_PAGES: Final = 7_168  # free ones, for what comes next: 28 MiB, with the log less than 64 MB
+# What may be free: one page for so many in use, since those are not all full, and these for what comes next: 28 MiB, with the log less
+# than 64 MB.
+FREE_PARTS: Final = 2
+KEPT_FREE_PAGES: Final = 7_168
 SHORTENED_PAGES: Final = 4_096  # given back until the file is cut: 16 MiB, for 0.2 ms each on ext4, while commits wait
 STEP_PAGES: Final = 128  # of a step at most, however quick: the next ones may be fifty times slower
 LEAST_STEP_PAGES: Final = 8
@@ -166,13 +169,13 @@ class Space:
         return free, int(self._db.execute("pragma page_count").get) - free
 
     def _is_too_much(self, free: int, used: int) -> bool:
-        """Tell whether steps are to be taken: once there is more free than in use and kept, until it is as much as in use."""
-        kept = self._limits.kept_free_pages
-        self.giving = free > (self._least(used) if self.giving else used + kept)
+        """Tell whether steps are to be taken: once there is more free than may be, until there is some less."""
+        allowed = used // FREE_PARTS + self._limits.kept_free_pages
+        self.giving = free > (self._least(used) if self.giving else allowed)
         return self.giving
 
     def _least(self, used: int) -> int:
-        return max(used, self._limits.kept_free_pages // 2)
+        return max(used // FREE_PARTS, self._limits.kept_free_pages // 2)
 
     def _step(self, free: int, used: int, time_s: float) -> int:
         """Give pages back, about as many as the time allows; return how many."""
