@@ -3,7 +3,6 @@
 import itertools
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from interop.broker import BrokerProcess, Endpoint, run
 from interop.crash.consumer import drain
 from interop.crash.ledger import CONFIRM, Ledger
 from interop.crash.publishers import PUBLISHERS, QUEUES, declare
+from interop.patience import wait_until
 
 pytestmark = pytest.mark.skipif(
     bool(os.environ.get("DRAGOMAN_HOST")), reason="the store of somebody else is not copied"
@@ -51,14 +51,13 @@ class Load:
 
     def go_on(self) -> None:
         """Let more be confirmed, by every protocol."""
-        before = len(self.names(CONFIRM))
-        give_up = time.monotonic() + LIMIT_S
-        while True:
+        enough = len(self.names(CONFIRM)) + BETWEEN
+
+        def gone_on() -> bool:
             confirmed = self.names(CONFIRM)
-            if len(confirmed) > before + BETWEEN and all(any(f"-{way}-" in name for name in confirmed) for way in WAYS):
-                return
-            assert time.monotonic() < give_up, f"{len(confirmed)} messages were confirmed"
-            time.sleep(POLL_S)
+            return len(confirmed) > enough and all(any(f"-{way}-" in name for name in confirmed) for way in WAYS)
+
+        wait_until(gone_on, lambda: f"{len(self.names(CONFIRM))} messages were confirmed", LIMIT_S)
 
     def stop(self) -> None:
         self._stop.set()

@@ -6,7 +6,7 @@ On a small ext4 of its own behind a loop device, which a file beside the store f
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from interop.crash.consumer import drain
 from interop.crash.ledger import Ledger
 from interop.crash.power import LoopDisk, unavailable
 from interop.crash.publishers import PUBLISHERS, declare
+from interop.patience import wait_until
 
 UNAVAILABLE: Final = unavailable()
 pytestmark = [
@@ -33,7 +34,6 @@ FULL: Final = "the disk is full"
 ALMOST_FULL: Final = "little space is left"
 LIMIT_S: Final = 15.0
 QUIET_S: Final = 1.5  # without a confirm
-POLL_S: Final = 0.05
 
 
 class Rig:
@@ -83,7 +83,9 @@ class Rig:
         for thread in self._threads:
             thread.start()
         wait_until(
-            lambda: all(self.confirmed().values()), f"not all have published: {self.confirmed()}\n{self.broker.log}"
+            lambda: all(self.confirmed().values()),
+            lambda: f"not all have published: {self.confirmed()}\n{self.broker.log}",
+            LIMIT_S,
         )
 
     def stop_publishing(self) -> None:
@@ -99,7 +101,7 @@ class Rig:
 
     def wait_until_full(self, said: str = FULL) -> None:
         """Wait until the broker says so, and nothing more is confirmed."""
-        wait_until(lambda: said in self.broker.log, "the disk never filled")
+        wait_until(lambda: said in self.broker.log, lambda: "the disk never filled", LIMIT_S)
         count, since = -1, 0.0
 
         def quiet() -> bool:
@@ -108,7 +110,7 @@ class Rig:
                 count, since = len(self._confirmed), time.monotonic()
             return time.monotonic() - since > QUIET_S
 
-        wait_until(quiet, "something is still confirmed")
+        wait_until(quiet, lambda: "something is still confirmed", LIMIT_S)
 
     def drained(self) -> None:
         """Take everything out, and judge."""
@@ -121,13 +123,6 @@ class Rig:
         connection = self.connect()
         connection.channel().queue_declare("settled", durable=True)
         connection.close()
-
-
-def wait_until(true: Callable[[], bool], complaint: str) -> None:
-    give_up = time.monotonic() + LIMIT_S
-    while not true():
-        assert time.monotonic() < give_up, complaint
-        time.sleep(POLL_S)
 
 
 class Witness:
@@ -147,7 +142,7 @@ class Witness:
             self._connection.process_data_events(time_limit=0)
             return self.said == list(words)
 
-        wait_until(heard, f"heard {self.said}, not {words}")
+        wait_until(heard, lambda: f"heard {self.said}, not {words}", LIMIT_S)
 
     def close(self) -> None:
         self._connection.close()
@@ -178,7 +173,11 @@ def test_publishers_wait_for_a_full_disk_consumers_do_not_and_all_go_on(tmp_path
         assert rig.confirmed() == before
         rig.make_room()
         witness.hear("blocked", "unblocked")
-        wait_until(lambda: all(rig.confirmed()[word] > before[word] for word in WORDS), "publishers still wait")
+        wait_until(
+            lambda: all(rig.confirmed()[word] > before[word] for word in WORDS),
+            lambda: "publishers still wait",
+            LIMIT_S,
+        )
         witness.close()
         rig.stop_publishing()
         rig.drained()

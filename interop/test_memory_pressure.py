@@ -7,8 +7,7 @@ import itertools
 import os
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ import pytest
 
 from interop.broker import BrokerProcess, lasting_ports, run
 from interop.crash.power import LoopDisk, unavailable
+from interop.patience import wait_until
 
 UNAVAILABLE: Final = unavailable()
 pytestmark = pytest.mark.skipif(bool(os.environ.get("DRAGOMAN_HOST")), reason="it needs a memory limit of its own")
@@ -33,7 +33,6 @@ TRANSACTION: Final = 60  # messages
 KILLS: Final = 4
 SPACE_BYTES: Final = 50 << 20  # that the file may have where next to nothing is in it
 LIMIT_S: Final = 60.0
-POLL_S: Final = 0.05
 
 
 class Rig:
@@ -99,13 +98,6 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     rig.broker.kill()
 
 
-def wait_until(true: Callable[[], bool], complaint: str) -> None:
-    give_up = time.monotonic() + LIMIT_S
-    while not true():
-        assert time.monotonic() < give_up, complaint
-        time.sleep(POLL_S)
-
-
 def test_a_queue_that_is_not_durable_takes_more_than_the_memory_has_and_gives_it_in_order(rig: Rig) -> None:
     with rig.connect() as connection:
         connection.channel().queue_declare("transient")
@@ -116,7 +108,7 @@ def test_a_queue_that_is_not_durable_takes_more_than_the_memory_has_and_gives_it
     assert rig.taken("transient", COUNT) == list(range(COUNT))
     rig.publish("transient", 10)  # and it is an ordinary queue again
     assert rig.taken("transient", 10) == list(range(10))
-    wait_until(lambda: rig.file_bytes < SPACE_BYTES, f"the file still has {rig.file_bytes} bytes")
+    wait_until(lambda: rig.file_bytes < SPACE_BYTES, lambda: f"the file still has {rig.file_bytes} bytes", LIMIT_S)
     assert "damage" not in rig.broker.log
 
 
@@ -138,8 +130,8 @@ def test_where_the_disk_has_no_more_room_publishers_wait_and_nothing_is_lost(tmp
                 connection.channel().queue_declare("transient")
             publisher = threading.Thread(target=rig.publish, args=("transient", DISK_COUNT))
             publisher.start()
-            wait_until(lambda: "little space is left" in rig.broker.log, "the disk has room for everything")
-            wait_until(lambda: "low on disk" in rig.broker.log, "publishers go on")
+            wait_until(lambda: "little space is left" in rig.broker.log, lambda: "there is still room", LIMIT_S)
+            wait_until(lambda: "low on disk" in rig.broker.log, lambda: "publishers go on", LIMIT_S)
             assert rig.taken("transient", DISK_COUNT) == list(range(DISK_COUNT))
             publisher.join(LIMIT_S)
             assert not publisher.is_alive()
@@ -159,6 +151,14 @@ class Mixed:
         self._first = first
         self.thread = threading.Thread(target=self._publish)
         self.thread.start()
+
+    def wait_for_commits(self, enough: int) -> None:
+        """Wait until more than so many persistent messages were committed."""
+        wait_until(
+            lambda: len(self.committed) > enough,
+            lambda: f"{len(self.committed)} were committed\n{self._rig.broker.log}",
+            LIMIT_S,
+        )
 
     def _publish(self) -> None:
         """Go on until the broker is dead."""
@@ -188,8 +188,7 @@ def test_a_kill_while_transient_messages_leave_memory_costs_nothing_persistent_a
     first = 0
     for _ in range(KILLS):
         mixed = Mixed(rig, first)
-        enough = chance.randrange(500, 4_000)
-        wait_until(lambda: len(mixed.committed) > enough, f"{len(mixed.committed)} were committed\n{rig.broker.log}")  # noqa: B023
+        mixed.wait_for_commits(chance.randrange(500, 4_000))
         rig.broker.kill()
         mixed.thread.join(LIMIT_S)
         rig.start()
@@ -216,7 +215,7 @@ def test_what_a_killed_broker_leaves_of_a_queue_that_is_not_durable_is_removed(r
         assert channel.queue_declare("durable", passive=True).method.message_count == 1
         with pytest.raises(pika.exceptions.ChannelClosedByBroker, match="404"):
             channel.queue_declare("transient", passive=True)
-    wait_until(lambda: rig.file_bytes < SPACE_BYTES, f"the file still has {rig.file_bytes} bytes")
+    wait_until(lambda: rig.file_bytes < SPACE_BYTES, lambda: f"the file still has {rig.file_bytes} bytes", LIMIT_S)
     assert "damage" not in rig.broker.log
     rig.broker.stop()
     found = run("store", "stats", str(rig.store), cwd=rig.folder)
