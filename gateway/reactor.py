@@ -51,9 +51,8 @@ class Reactor:
         self._poller = poller
         self._acceptors: dict[int, Acceptor] = {}  # by file descriptor
         self.busy_poll = BusyPoll()
-        self._flowing = (
-            False  # whether messages came until others had their turn: the next one is waited for in here too
-        )
+        # Whether messages came until other tasks had their turn: the next one is waited for in here too.
+        self._flowing = False
 
     @property
     def connections(self) -> int:

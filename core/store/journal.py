@@ -31,9 +31,8 @@ from core.store.values import dump
 UNSTORED: Final = 0
 
 BATCH_ENTRIES: Final = 8_192  # after which a turn's end begins another batch: sealing one takes some 20 ms
-PAGED_AT_ONCE_BYTES: Final = (
-    2 << 20
-)  # of memory that leaves in one batch because the broker holds much: some 4,000 messages
+# Of memory that leaves in one batch because the broker holds much: some 4,000 messages.
+PAGED_AT_ONCE_BYTES: Final = 2 << 20
 
 MANY: Final = 16_384  # entries; to remove so many takes a commit some 25 ms
 

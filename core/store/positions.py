@@ -15,9 +15,8 @@ from core.store.shelf import Shelf
 if TYPE_CHECKING:
     from core.queueing.entry import Lender
 
-RESERVED: Final = (
-    1 << 32
-)  # for what was taken and is not sealed when the limit is reached: 800 GB of entries without messages
+# For what was taken and is not sealed when the limit is reached: 800 GB of entries without messages.
+RESERVED: Final = 1 << 32
 
 
 class Positions:
